@@ -1,0 +1,1 @@
+"""Export trained Python models to artefacts that `modelserver` serves."""
