@@ -1,0 +1,265 @@
+"""Reads, verifies and writes artefact folders; the only module that touches their files.
+
+    <repository>/<name>/<version>/manifest.json, model.onnx, ..., example/request.*, response.json
+
+An artefact is immutable: it is filled in a hidden folder beside its place and renamed last, so a
+reader sees all of it or nothing.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from modelserver.errors import ArtefactError
+from modelserver.manifest import MANIFEST_NAME, FileRecord, Manifest
+
+MODEL_NAME = "model.onnx"
+GOLDEN_RESPONSE = "example/response.json"
+_MAX_MANIFEST_BYTES = 16 * 2**20
+
+# The form of a golden request is told by the ending of its file.
+GOLDEN_REQUESTS = {
+    "example/request.json": "application/json",
+    "example/request.txt": "text/plain",
+    "example/request.jpg": "image/jpeg",
+    "example/request.png": "image/png",
+    "example/request.webp": "image/webp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """A request body with its content type, and the decoded JSON response it must get."""
+
+    content_type: str
+    request: bytes
+    response: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A folder whose manifest has been read; call `verify` before trusting its files."""
+
+    folder: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, folder: Path) -> "Artefact":
+        """Read the manifest of a folder.
+
+        Raises:
+            ArtefactError: there is no manifest, or it does not follow the schema.
+        """
+        path = folder / MANIFEST_NAME
+        try:
+            if path.stat().st_size > _MAX_MANIFEST_BYTES:
+                raise ArtefactError(f"{path}: larger than {_MAX_MANIFEST_BYTES} bytes")
+            text = path.read_bytes()
+        except OSError as error:
+            raise ArtefactError(f"{path}: cannot be read: {error.strerror}") from error
+        try:
+            return cls(folder, Manifest.from_json(text))
+        except ArtefactError as error:
+            raise ArtefactError(f"{folder}/{error}") from error
+
+    @property
+    def model_path(self) -> Path:
+        """The ONNX file."""
+        return self.folder / MODEL_NAME
+
+    def verify(self) -> None:
+        """Compare every file with the manifest.
+
+        Raises:
+            ArtefactError: a file is missing, not listed, outside the folder, or has another
+                size or SHA-256 than the manifest says.
+        """
+        for name in (MODEL_NAME, GOLDEN_RESPONSE):
+            if name not in self.manifest.files:
+                raise ArtefactError(f"{self.folder}/{MANIFEST_NAME}: files: {name} is not listed")
+        for name, record in self.manifest.files.items():
+            _verify_file(self.folder, name, record)
+        unlisted = set(_walk(self.folder)) - self.manifest.files.keys() - {MANIFEST_NAME}
+        if unlisted:
+            raise ArtefactError(
+                f"{self.folder}/{min(unlisted)}: is not listed in {MANIFEST_NAME}"
+            )
+
+    def read_json(self, name: str) -> Any:
+        """Decode one JSON file of the artefact.
+
+        Raises:
+            ArtefactError: the file is not listed, cannot be read or is not JSON.
+        """
+        if name not in self.manifest.files:
+            raise ArtefactError(f"{self.folder}/{MANIFEST_NAME}: files: {name} is not listed")
+        try:
+            return json.loads((self.folder / name).read_bytes())
+        except (OSError, ValueError, RecursionError) as error:
+            raise ArtefactError(f"{self.folder}/{name}: not readable as JSON: {error}") from error
+
+    def golden(self) -> Golden:
+        """Read the golden pair.
+
+        Raises:
+            ArtefactError: there is not exactly one request of a known form.
+        """
+        names = [name for name in GOLDEN_REQUESTS if name in self.manifest.files]
+        if len(names) != 1:
+            raise ArtefactError(
+                f"{self.folder}/{MANIFEST_NAME}: files: expected exactly one golden request of "
+                f"{', '.join(GOLDEN_REQUESTS)}, got {', '.join(names) or 'none'}"
+            )
+        request = (self.folder / names[0]).read_bytes()
+        return Golden(GOLDEN_REQUESTS[names[0]], request, self.read_json(GOLDEN_RESPONSE))
+
+
+def find_artefacts(models: Path) -> list[Path]:
+    """List the artefact folders of a repository, or the one artefact that `models` is.
+
+    Args:
+        models: a folder <name>/<version>/ holding artefacts, or an artefact folder itself.
+
+    Returns:
+        Folders in order of name, then version. Hidden folders and files are left out.
+
+    Raises:
+        ArtefactError: the folder is missing, holds no artefact, or a version folder has a
+            name that is not a positive whole number.
+    """
+    if not models.is_dir():
+        raise ArtefactError(f"{models}: no such folder")
+    if (models / MANIFEST_NAME).exists():
+        return [models]
+    found = []
+    for name in _visible_folders(models):
+        versions = _visible_folders(name)
+        for version in versions:
+            if not version.name.isascii() or not version.name.isdigit() or int(version.name) < 1:
+                raise ArtefactError(f"{version}: a version is a positive whole number")
+        found += sorted(versions, key=lambda folder: int(folder.name))
+    if not found:
+        raise ArtefactError(f"{models}: no artefact <name>/<version>/{MANIFEST_NAME} in it")
+    return found
+
+
+def next_version(repository: Path, name: str) -> int:
+    """The version number after the newest one of a model in a repository."""
+    folder = repository / name
+    numbers = [int(p.name) for p in folder.glob("[0-9]*") if p.name.isdigit()]
+    return max(numbers, default=0) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An artefact being written: a folder nobody else looks at yet."""
+
+    folder: Path
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Put a file into the draft and return its path."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    def write_json(self, name: str, value: object) -> Path:
+        """Put a value into the draft as JSON and return the file's path."""
+        return self.write(
+            name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        )
+
+    def seal(self, manifest: Manifest) -> Artefact:
+        """Record size and hash of every file, write the manifest and return the artefact."""
+        records = {name: _record(self.folder / name) for name in sorted(_walk(self.folder))}
+        records.pop(MANIFEST_NAME, None)
+        sealed = dataclasses.replace(manifest, files=records)
+        self.write(MANIFEST_NAME, sealed.to_json())
+        return Artefact.open(self.folder)
+
+
+@contextlib.contextmanager
+def new_artefact(repository: Path, name: str, version: int) -> Iterator[Draft]:
+    """Fill a draft in the `with` block; it becomes visible when the block ends without error.
+
+    Raises:
+        ArtefactError: the version exists already, or the folder cannot be written.
+    """
+    target = repository / name / str(version)
+    if target.exists():
+        raise ArtefactError(f"{target}: exists already; artefacts are immutable, so use a new version")
+    created = [folder for folder in (repository, target.parent) if not folder.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        hidden = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=target.parent))
+    except OSError as error:
+        raise ArtefactError(f"{target}: cannot be written: {error.strerror}") from error
+    try:
+        yield Draft(hidden)
+        for file in _walk(hidden):
+            _flush(hidden / file)
+        hidden.chmod(0o755)  # mkdtemp makes it private; a server may run as another user
+        hidden.rename(target)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        for folder in reversed(created):
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _verify_file(folder: Path, name: str, record: FileRecord) -> None:
+    """Check one listed file: inside the folder, regular, of the right size and hash."""
+    parts = PurePosixPath(name).parts
+    if not parts or name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+        raise ArtefactError(f"{folder}/{MANIFEST_NAME}: files: {name!r} is outside the folder")
+    path = folder / name
+    try:
+        # Mounted Secrets and ConfigMaps are links, but links that stay inside the folder.
+        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
+            raise ArtefactError(f"{path}: is a link to a place outside the folder")
+        if not path.is_file():
+            raise ArtefactError(f"{path}: is not a file")
+        found = _record(path)
+    except OSError as error:
+        raise ArtefactError(f"{path}: cannot be read: {error.strerror}") from error
+    if found.bytes != record.bytes:
+        raise ArtefactError(f"{path}: expected {record.bytes} bytes, got {found.bytes}")
+    if found.sha256 != record.sha256:
+        raise ArtefactError(f"{path}: expected SHA-256 {record.sha256}, got {found.sha256}")
+
+
+def _record(path: Path) -> FileRecord:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return FileRecord(os.fstat(file.fileno()).st_size, digest)
+
+
+def _walk(folder: Path) -> Iterator[str]:
+    """Yield the files below a folder as relative POSIX paths, hidden ones left out."""
+    for path in folder.rglob("*"):
+        relative = path.relative_to(folder)
+        if not path.is_dir() and not any(part.startswith(".") for part in relative.parts):
+            yield relative.as_posix()
+
+
+def _visible_folders(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and not path.name.startswith(".") and path.name != "lost+found"
+    )
+
+
+def _flush(path: Path) -> None:
+    """Make a file durable before the rename shows it."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,141 @@
+"""Everything the server can answer instead of a score, with its HTTP status and stable code.
+
+ServingError
+├── RequestError                      the caller can mend it
+│   ├── Undecodable          400      the body is not what its content type says
+│   ├── NotFound             404      no such path or model
+│   ├── MethodNotAllowed     405
+│   ├── LengthRequired       411      a body without a stated length
+│   ├── TooLarge             413      bytes, rows or characters over a limit
+│   ├── UnsupportedMediaType 415
+│   └── InvalidInput         422      decodable, but not what the model takes
+├── Unavailable              503      draining or not ready; try again later
+├── ModelFailed              500      the model raised on valid input
+└── InternalError            500      a fault of ours, without detail
+
+ArtefactError                         an artefact folder that must not be served
+SettingsError                         a setting the server refuses to start with
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ServingError(Exception):
+    """A request that gets an error instead of a score; the message is what the caller reads."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Extra response headers that belong to this error."""
+        return {}
+
+
+class RequestError(ServingError):
+    """The request is at fault; the message names what was wrong, expected and found."""
+
+    status = 400
+    code = "bad_request"
+
+
+class Undecodable(RequestError):
+    """The body cannot be decoded as its content type says."""
+
+    code = "undecodable"
+
+
+class NotFound(RequestError):
+    """There is no such path, model or version."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(RequestError):
+    """The path exists and takes another method.
+
+    Args:
+        message: what was tried.
+        allowed: the methods the path takes.
+    """
+
+    status = 405
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, allowed: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.allowed = allowed
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The `Allow` header that HTTP requires with this status."""
+        return {"Allow": ", ".join(self.allowed)}
+
+
+class LengthRequired(RequestError):
+    """The request has a body but does not say how long it is."""
+
+    status = 411
+    code = "length_required"
+
+
+class TooLarge(RequestError):
+    """The request is over a limit in bytes, rows or characters."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaType(RequestError):
+    """The model does not take this content type."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class InvalidInput(RequestError):
+    """The body is well formed, but its content does not fit the model."""
+
+    status = 422
+    code = "invalid_input"
+
+
+class Unavailable(ServingError):
+    """The service cannot take work now.
+
+    Args:
+        message: why.
+        retry_after_seconds: when a client may try again.
+    """
+
+    status = 503
+    code = "unavailable"
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class ModelFailed(ServingError):
+    """The model raised while scoring input that fits its signature."""
+
+    code = "model_failed"
+
+
+class InternalError(ServingError):
+    """A fault of the server; the log has the detail, the caller does not."""
+
+
+class ArtefactError(Exception):
+    """The artefact must not be served; the message names the file and the reason."""
+
+
+class SettingsError(Exception):
+    """A setting is unknown, out of bounds or contradicts another; the message names it."""

@@ -1,0 +1,77 @@
+"""One line per event on standard output; never inputs, predictions or keys."""
+
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import orjson
+
+Log = Callable[..., None]
+"""Called as `log("event", field=value, ...)`."""
+
+
+class LineLog:
+    """Writes events as lines; safe to call from any thread.
+
+    Args:
+        form: "json" for one JSON object a line, "text" for a person at a terminal.
+        stream: where to write; standard output by default.
+        clock: seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        form: str = "json",
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._stream = stream if stream is not None else sys.stdout
+        self._format = _as_json if form == "json" else _as_text
+        self._clock = clock
+        self._lock = threading.Lock()
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        """Write one event with its fields."""
+        now = self._clock()
+        whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        line = self._format(f"{whole}.{int(now * 1000) % 1000:03d}Z", event, fields)
+        with self._lock:
+            self._stream.write(line)
+            self._stream.flush()
+
+
+def _as_json(now: str, event: str, fields: dict[str, Any]) -> str:
+    return orjson.dumps({"time": now, "event": event, **fields}).decode() + "\n"
+
+
+def _as_text(now: str, event: str, fields: dict[str, Any]) -> str:
+    # A value with several words goes on a line of its own, so that it can be copied whole.
+    short = [f"{k}={v}" for k, v in fields.items() if " " not in str(v)]
+    long = [f"\n    {k}: {v}" for k, v in fields.items() if " " in str(v)]
+    return " ".join([now[11:19], event, *short]) + "".join(long) + "\n"
+
+
+class _ForwardingHandler(logging.Handler):
+    """Turns records of the standard logging module into events."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._log(
+            "library_message",
+            level=record.levelname.lower(),
+            logger=record.name,
+            message=record.getMessage(),
+        )
+
+
+def capture_library_logs(log: Log) -> None:
+    """Send what libraries report through `logging` (warnings and worse) to our log."""
+    root = logging.getLogger()
+    root.handlers[:] = [_ForwardingHandler(log)]
+    root.setLevel(logging.WARNING)

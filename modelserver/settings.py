@@ -1,0 +1,151 @@
+"""The one table of server settings; flags, environment names, help and docs derive from it."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from modelserver.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "MODELSERVER_"
+
+
+def _setting(
+    default: object,
+    meaning: str,
+    *,
+    least: float | None = None,
+    most: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Any:
+    """Describe one row of the table: default, meaning and bounds (both inclusive)."""
+    metadata = {"meaning": meaning, "least": least, "most": most, "choices": choices}
+    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[call-overload]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one server process behaves; the unit of a number is the end of its name."""
+
+    models: str = _setting(
+        "models", "folder with the models: a repository <name>/<version>/, or one artefact"
+    )
+    host: str = _setting("0.0.0.0", "address that both ports listen on")  # noqa: S104
+    port: int = _setting(8080, "scoring port", least=0, most=65535)
+    management_port: int = _setting(
+        9090, "port of /livez, /readyz and /metrics; never expose it", least=0, most=65535
+    )
+    threads: int = _setting(
+        0, "threads that answer scoring requests; 0: four for each CPU", least=0, most=1024
+    )
+    model_threads: int = _setting(
+        0, "threads that one inference uses; 0: the CPU limit of the container", least=0, most=256
+    )
+    max_body_bytes: int = _setting(
+        10 * 2**20, "largest request body", least=1024, most=2**30
+    )
+    max_instances: int = _setting(
+        256, "most instances in one request", least=1, most=65536
+    )
+    max_connections: int = _setting(
+        1000, "most open connections on the scoring port", least=10, most=65536
+    )
+    idle_timeout_seconds: int = _setting(
+        120, "when a silent connection is closed", least=1, most=3600
+    )
+    drain_delay_seconds: float = _setting(
+        5.0,
+        "after SIGTERM: how long requests are still taken while load balancers look away",
+        least=0,
+        most=600,
+    )
+    drain_timeout_seconds: float = _setting(
+        30.0, "after the drain delay: how long running requests may take", least=0, most=3600
+    )
+    historic_api: bool = _setting(
+        True, "answer the reference implementation's forms (/score, /version, ...)"
+    )
+    log_format: str = _setting(
+        "json", "one JSON object a line, or text for a person", choices=("json", "text")
+    )
+
+    def __post_init__(self) -> None:
+        for row in dataclasses.fields(self):
+            _check_bounds(row, getattr(self, row.name))
+        if self.port and self.port == self.management_port:
+            raise SettingsError(
+                f"port and management_port are both {self.port}; they must differ, because the "
+                "management port must never be exposed"
+            )
+
+    @classmethod
+    def from_mappings(cls, flags: Mapping[str, str], environment: Mapping[str, str]) -> "Settings":
+        """Build the settings from text; a flag wins over its environment variable.
+
+        Args:
+            flags: setting name to text, as typed on the command line.
+            environment: environment variables; those without our prefix are ignored.
+
+        Raises:
+            SettingsError: for an unknown name, a text that is not of the setting's type,
+                a value out of bounds, or two settings that contradict each other.
+        """
+        texts: dict[str, tuple[str, str]] = {}
+        for variable, text in environment.items():
+            if variable.startswith(ENVIRONMENT_PREFIX):
+                name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+                texts[name] = (variable, text)
+        texts.update({name: (flag_name(name), text) for name, text in flags.items()})
+
+        rows = {row.name: row for row in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        for name, (source, text) in texts.items():
+            if name not in rows:
+                raise SettingsError(f"{source}: there is no such setting")
+            values[name] = _parse(rows[name], source, text)
+        return cls(**values)
+
+
+def flag_name(name: str) -> str:
+    """The command-line flag of a setting."""
+    return "--" + name.replace("_", "-")
+
+
+def environment_name(name: str) -> str:
+    """The environment variable of a setting."""
+    return ENVIRONMENT_PREFIX + name.upper()
+
+
+def _parse_bool(text: str) -> bool:
+    values = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    return values[text.strip().lower()]
+
+
+_PARSERS: dict[object, tuple[Callable[[str], Any], str]] = {
+    str: (str, "a text"),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    bool: (_parse_bool, "true or false"),
+}
+
+
+def _parse(row: "dataclasses.Field[Any]", source: str, text: str) -> Any:
+    """Turn the text of one setting into its type."""
+    parser, expected = _PARSERS[row.type]
+    try:
+        return parser(text)
+    except (ValueError, KeyError) as error:
+        raise SettingsError(f"{source}: expected {expected}, got {text!r}") from error
+
+
+def _check_bounds(row: "dataclasses.Field[Any]", value: Any) -> None:
+    """Refuse a value outside the row's bounds or choices."""
+    least, most = row.metadata["least"], row.metadata["most"]
+    choices = row.metadata["choices"]
+    if choices and value not in choices:
+        raise SettingsError(f"{row.name}: expected one of {', '.join(choices)}, got {value!r}")
+    # Written so that NaN is refused too.
+    if least is not None and not (least <= value <= most):
+        raise SettingsError(f"{row.name}: expected {least} to {most}, got {value!r}")
+    if row.type is str and not value:
+        raise SettingsError(f"{row.name}: must not be empty")
