@@ -37,8 +37,9 @@ GOLDEN_REQUESTS = {
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A request body with its content type, and the decoded JSON response it must get."""
+    """A request body, its file and content type, and the decoded JSON response it must get."""
 
+    name: str
     content_type: str
     request: bytes
     response: Any
@@ -89,9 +90,7 @@ class Artefact:
             _verify_file(self.folder, name, record)
         unlisted = set(_walk(self.folder)) - self.manifest.files.keys() - {MANIFEST_NAME}
         if unlisted:
-            raise ArtefactError(
-                f"{self.folder}/{min(unlisted)}: is not listed in {MANIFEST_NAME}"
-            )
+            raise ArtefactError(f"{self.folder}/{min(unlisted)}: is not listed in {MANIFEST_NAME}")
 
     def read_json(self, name: str) -> Any:
         """Decode one JSON file of the artefact.
@@ -119,7 +118,7 @@ class Artefact:
                 f"{', '.join(GOLDEN_REQUESTS)}, got {', '.join(names) or 'none'}"
             )
         request = (self.folder / names[0]).read_bytes()
-        return Golden(GOLDEN_REQUESTS[names[0]], request, self.read_json(GOLDEN_RESPONSE))
+        return Golden(names[0], GOLDEN_REQUESTS[names[0]], request, self.read_json(GOLDEN_RESPONSE))
 
 
 def find_artefacts(models: Path) -> list[Path]:
@@ -195,7 +194,9 @@ def new_artefact(repository: Path, name: str, version: int) -> Iterator[Draft]:
     """
     target = repository / name / str(version)
     if target.exists():
-        raise ArtefactError(f"{target}: exists already; artefacts are immutable, so use a new version")
+        raise ArtefactError(
+            f"{target}: exists already; artefacts are immutable, so use a new version"
+        )
     created = [folder for folder in (repository, target.parent) if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

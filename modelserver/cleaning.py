@@ -22,10 +22,28 @@ _TAGS = (
     "thead tr tt u ul var"
 )
 # An attribute needs its `=`: `if (a <b && c> d)` is code, `<a rel="x">` is a tag.
-_TAG = re.compile(
-    rf"<(/?)({'|'.join(_TAGS.split())})(?:\s+[a-z-]+=[^<>]*|\s*/?)>", re.IGNORECASE
+_TAG = re.compile(rf"<(/?)({'|'.join(_TAGS.split())})(?:\s+[a-z-]+=[^<>]*|\s*/?)>", re.IGNORECASE)
+_INLINE = frozenset(
+    [
+        "a",
+        "abbr",
+        "b",
+        "big",
+        "cite",
+        "code",
+        "em",
+        "font",
+        "i",
+        "kbd",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strong",
+        "u",
+        "var",
+    ]
 )
-_INLINE = frozenset("a abbr b big cite code em font i kbd s samp small span strong u var".split())
 _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _BANNER = re.compile(
     r"\s*(?:possible duplicates?:|this question already has (?:an )?answers? here)", re.IGNORECASE

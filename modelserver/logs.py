@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
-import orjson
+from modelserver.jsontext import encode_json
 
 Log = Callable[..., None]
 """Called as `log("event", field=value, ...)`."""
@@ -44,7 +44,7 @@ class LineLog:
 
 
 def _as_json(now: str, event: str, fields: dict[str, Any]) -> str:
-    return orjson.dumps({"time": now, "event": event, **fields}).decode() + "\n"
+    return encode_json({"time": now, "event": event, **fields}).decode() + "\n"
 
 
 def _as_text(now: str, event: str, fields: dict[str, Any]) -> str:

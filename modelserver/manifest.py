@@ -59,7 +59,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class Tolerances:
-    """How far a number of the golden response may be off: |got - want| <= absolute + relative |want|."""
+    """How far a golden number may be off: |got - want| <= absolute + relative * |want|."""
 
     absolute: float
     relative: float
@@ -132,8 +132,7 @@ def check_model_name(name: object) -> str:
     """Return a valid model name, or raise ValueError with the rule."""
     if not isinstance(name, str) or not NAME_PATTERN.fullmatch(name):
         raise ValueError(
-            "expected 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, "
-            f"got {name!r}"
+            f"expected 1 to 63 of a-z 0-9 . _ - beginning with a letter or digit, got {name!r}"
         )
     return name
 

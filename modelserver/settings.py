@@ -20,7 +20,7 @@ def _setting(
 ) -> Any:
     """Describe one row of the table: default, meaning and bounds (both inclusive)."""
     metadata = {"meaning": meaning, "least": least, "most": most, "choices": choices}
-    return dataclasses.field(default=default, metadata=metadata)  # type: ignore[call-overload]
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Settings:
     models: str = _setting(
         "models", "folder with the models: a repository <name>/<version>/, or one artefact"
     )
-    host: str = _setting("0.0.0.0", "address that both ports listen on")  # noqa: S104
+    host: str = _setting("0.0.0.0", "address that both ports listen on")
     port: int = _setting(8080, "scoring port", least=0, most=65535)
     management_port: int = _setting(
         9090, "port of /livez, /readyz and /metrics; never expose it", least=0, most=65535
@@ -41,12 +41,8 @@ class Settings:
     model_threads: int = _setting(
         0, "threads that one inference uses; 0: the CPU limit of the container", least=0, most=256
     )
-    max_body_bytes: int = _setting(
-        10 * 2**20, "largest request body", least=1024, most=2**30
-    )
-    max_instances: int = _setting(
-        256, "most instances in one request", least=1, most=65536
-    )
+    max_body_bytes: int = _setting(10 * 2**20, "largest request body", least=1024, most=2**30)
+    max_instances: int = _setting(256, "most instances in one request", least=1, most=65536)
     max_connections: int = _setting(
         1000, "most open connections on the scoring port", least=10, most=65536
     )

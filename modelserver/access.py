@@ -1,0 +1,65 @@
+"""Records each answer once: a log line and the request metrics."""
+
+import time
+import traceback
+from dataclasses import dataclass
+
+from modelserver.logs import Log
+from modelserver.metrics import Metrics
+from modelserver.model import ServedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where answers are recorded.
+
+    Args:
+        log: takes one line per request.
+        metrics: counts it.
+    """
+
+    log: Log
+    metrics: Metrics
+
+    def answered(
+        self,
+        *,
+        request_id: str,
+        route: str,
+        method: str,
+        status: int,
+        code: str = "",
+        model: ServedModel | None = None,
+        bytes_in: int,
+        bytes_out: int,
+        started: float,
+    ) -> None:
+        """Record one answer; `started` is the `time.perf_counter()` of its beginning.
+
+        The path is recorded as its route, because a raw path can hold anything a caller typed.
+        """
+        seconds = time.perf_counter() - started
+        self.metrics.answered(model, status, code, seconds)
+        self.log(
+            "request",
+            request_id=request_id,
+            method=method if method.isalpha() and len(method) <= 16 else "invalid",
+            route=route,
+            model=model.name if model else None,
+            version=str(model.version) if model else None,
+            status=status,
+            code=code,
+            bytes_in=bytes_in,
+            bytes_out=bytes_out,
+            milliseconds=round(seconds * 1000, 3),
+        )
+
+    def failed(self, request_id: str, error: BaseException) -> None:
+        """Record a fault of ours: where it happened, but not its text, which may hold input."""
+        frames = traceback.extract_tb(error.__traceback__)
+        self.log(
+            "internal_error",
+            request_id=request_id,
+            type=type(error).__name__,
+            trace=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        )

@@ -1,0 +1,52 @@
+"""Compares a response with the golden one, number by number."""
+
+from typing import Any
+
+from modelserver.manifest import Tolerances
+
+
+class GoldenMismatch(Exception):
+    """The response is not the golden one within tolerance; the message says where."""
+
+
+def largest_deviation(
+    want: Any, got: Any, tolerances: Tolerances, where: str = "response"
+) -> float:
+    """Walk two JSON values side by side.
+
+    Args:
+        want: the golden response.
+        got: the response of this machine.
+        tolerances: how far numbers may be apart; everything else must be equal.
+        where: the path to the values, for the message.
+
+    Returns:
+        The largest absolute difference between two numbers, 0.0 when there is none.
+
+    Raises:
+        GoldenMismatch: the structure differs, or a number is off by more than allowed.
+    """
+    if _is_number(want) and _is_number(got):
+        deviation = abs(got - want)
+        # Written so that NaN is refused.
+        if not deviation <= tolerances.absolute + tolerances.relative * abs(want):
+            raise GoldenMismatch(f"{where}: expected {want}, got {got}")
+        return float(deviation)
+    if isinstance(want, dict) and isinstance(got, dict) and want.keys() == got.keys():
+        pairs = [(f"{where}.{key}", want[key], got[key]) for key in want]
+    elif isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
+        pairs = [(f"{where}[{i}]", want[i], got[i]) for i in range(len(want))]
+    elif type(want) is type(got) and want == got:
+        pairs = []
+    else:
+        raise GoldenMismatch(f"{where}: expected {_short(want)}, got {_short(got)}")
+    return max((largest_deviation(w, g, tolerances, at) for at, w, g in pairs), default=0.0)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

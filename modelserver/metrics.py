@@ -1,0 +1,87 @@
+"""Every metric of the server; the only module that knows prometheus_client."""
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from modelserver.model import ServedModel
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# From a tiny model on a quiet CPU to a large batch of a deep network.
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_NO_MODEL = "none"
+
+
+class Metrics:
+    """Counts requests; label values come from the served models and our own codes only.
+
+    Args:
+        registry: where the metrics are kept; one for each server, so that tests can have several.
+    """
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self._registry = registry or CollectorRegistry()
+        model = ("model", "version")
+        self._requests = self._counter("requests_total", "Requests answered", (*model, "code"))
+        self._duration = self._histogram("request_duration_seconds", "Whole request", model)
+        self._decode = self._histogram("decode_duration_seconds", "Reading instances", model)
+        self._inference = self._histogram("inference_duration_seconds", "ONNX Runtime", model)
+        self._rejected = self._counter("rejected_total", "Requests without a score", ("reason",))
+        self._inflight = self._gauge("inflight_requests", "Scoring requests being answered", ())
+        self._ready = self._gauge("model_ready", "1 when the model answers requests", model)
+        self._golden = self._gauge(
+            "golden_error", "Largest deviation from the golden response at load", model
+        )
+        self._info = self._gauge(
+            "model_info", "Always 1; the labels say what is served", (*model, "sha256", "provider")
+        )
+
+    def watch_inflight(self, count: Callable[[], int]) -> None:
+        """Report the number of requests in flight by asking for it at each scrape."""
+        self._inflight.set_function(count)
+
+    def model_loaded(self, model: ServedModel) -> None:
+        """Record a model that passed its checks."""
+        labels = (model.name, str(model.version))
+        self._ready.labels(*labels).set(1)
+        self._golden.labels(*labels).set(model.golden_error)
+        digest = model.artefact.manifest.files["model.onnx"].sha256
+        self._info.labels(*labels, digest, model.provider).set(1)
+
+    def scored(self, model: ServedModel, decode_seconds: float, inference_seconds: float) -> None:
+        """Record the stages of one scored request."""
+        labels = (model.name, str(model.version))
+        self._decode.labels(*labels).observe(decode_seconds)
+        self._inference.labels(*labels).observe(inference_seconds)
+
+    def answered(self, model: ServedModel | None, status: int, code: str, seconds: float) -> None:
+        """Record one answer.
+
+        Args:
+            model: the model that was asked, or None when there was none.
+            status: the HTTP status.
+            code: the stable error code, empty for an answer without error.
+            seconds: from the first byte read by the application to the last one written.
+        """
+        labels = (model.name, str(model.version)) if model else (_NO_MODEL, _NO_MODEL)
+        self._requests.labels(*labels, str(status)).inc()
+        self._duration.labels(*labels).observe(seconds)
+        if code:
+            self._rejected.labels(code).inc()
+
+    def render(self) -> bytes:
+        """All metrics in the Prometheus text format."""
+        return bytes(generate_latest(self._registry))
+
+    def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"modelserver_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, labels: tuple[str, ...]) -> Gauge:
+        return Gauge(f"modelserver_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
+        return Histogram(
+            f"modelserver_{name}", text, labels, registry=self._registry, buckets=_SECONDS
+        )

@@ -1,0 +1,146 @@
+"""A model that has proved itself on this machine: artefact, task and ONNX session together."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from modelserver import v1
+from modelserver.artefact import Artefact
+from modelserver.errors import ArtefactError, RequestError, ServingError
+from modelserver.golden import GoldenMismatch, largest_deviation
+from modelserver.manifest import MANIFEST_NAME
+from modelserver.runtime import OnnxModel
+from modelserver.tasks import Row, Task, create_task
+
+DEFAULT_BATCH_ROWS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The predictions of one request and what they took."""
+
+    predictions: list[Any]
+    decode_seconds: float
+    inference_seconds: float
+
+
+class ServedModel:
+    """Scores instances; made by `load`, which refuses a model that does not answer as recorded."""
+
+    def __init__(self, artefact: Artefact, task: Task, onnx_model: OnnxModel) -> None:
+        manifest = artefact.manifest
+        self.name = manifest.name
+        self.version = manifest.version
+        self.artefact = artefact
+        self.task = task
+        self.golden_error = 0.0
+        self.provider = onnx_model.provider
+        self._onnx_model = onnx_model
+        self._max_batch_rows = manifest.batching.get("max_batch_rows", DEFAULT_BATCH_ROWS)
+
+    @classmethod
+    def load(cls, folder: Path, threads: int) -> Self:
+        """Verify an artefact, load it and score its golden request.
+
+        Args:
+            folder: the artefact.
+            threads: threads that one inference may use.
+
+        Raises:
+            ArtefactError: a hash, a tensor spec or the golden response does not match.
+        """
+        artefact = Artefact.open(folder)
+        artefact.verify()
+        model = cls(artefact, create_task(artefact), OnnxModel(artefact.model_path, threads))
+        model._check_specs()
+        model.golden_error = model._check_golden()
+        return model
+
+    def score(self, instances: Sequence[Any], given: Mapping[str, Any]) -> Scored:
+        """Score the instances of one request, all or none.
+
+        Args:
+            instances: as the caller sent them.
+            given: the request's parameters.
+
+        Raises:
+            RequestError: an instance or parameter does not fit; the message says which.
+            ModelFailed: the model raised.
+        """
+        started = time.perf_counter()
+        parameters = self.task.read_parameters(given)
+        rows = [self._decode(number, instance) for number, instance in enumerate(instances)]
+        decoded = time.perf_counter()
+        outputs = self.run(rows)
+        inferred = time.perf_counter()
+        predictions = [self.task.encode(row, parameters) for row in outputs]
+        return Scored(predictions, decoded - started, inferred - decoded)
+
+    def run(self, rows: Sequence[Row]) -> list[Row]:
+        """Run decoded rows through the model in batches of equal shape; keeps their order."""
+        outputs: list[Row] = [{}] * len(rows)
+        for batch in _batches(rows, self._max_batch_rows):
+            arrays = self._onnx_model.run(_stack([rows[i] for i in batch]))
+            for position, i in enumerate(batch):
+                outputs[i] = {name: array[position] for name, array in arrays.items()}
+        return outputs
+
+    def _decode(self, number: int, instance: Any) -> Row:
+        try:
+            return self.task.decode(instance)
+        except RequestError as error:
+            raise type(error)(f"instances[{number}]: {error}") from error
+
+    def _check_specs(self) -> None:
+        """Compare what the manifest says of the tensors with what the session has."""
+        manifest = self.artefact.manifest
+        for field, said, found in (
+            ("inputs", manifest.inputs, self._onnx_model.inputs),
+            ("outputs", manifest.outputs, self._onnx_model.outputs),
+        ):
+            if said != found:
+                raise ArtefactError(
+                    f"{self.artefact.folder}/{MANIFEST_NAME}: {field}: the manifest says "
+                    f"{list(said)}, the model has {list(found)}"
+                )
+
+    def _check_golden(self) -> float:
+        """Score the golden request and return the largest deviation from its response."""
+        golden = self.artefact.golden()
+        where = f"{self.artefact.folder}: golden request"
+        try:
+            instances, given = v1.read_request(
+                self.task, golden.content_type, golden.request, max_instances=2**31
+            )
+            got = {"predictions": self.score(instances, given).predictions}
+            return largest_deviation(golden.response, got, self.artefact.manifest.tolerances)
+        except ServingError as error:
+            raise ArtefactError(f"{where}: {error}") from error
+        except GoldenMismatch as error:
+            raise ArtefactError(
+                f"{where}: this machine does not answer as recorded: {error}"
+            ) from error
+
+
+def _batches(rows: Sequence[Row], most: int) -> Iterator[list[int]]:
+    """Yield the positions of rows that can run together: same shapes, at most `most` of them."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for i, row in enumerate(rows):
+        groups.setdefault(tuple(np.shape(value) for value in row.values()), []).append(i)
+    for group in groups.values():
+        for start in range(0, len(group), most):
+            yield group[start : start + most]
+
+
+def _stack(rows: Sequence[Row]) -> dict[str, np.ndarray]:
+    """Join the values of each input on a new first axis: N rows of [...] -> [N, ...]."""
+    return {
+        name: np.array([row[name] for row in rows], dtype=np.object_)
+        if isinstance(first, str)
+        else np.stack([row[name] for row in rows])
+        for name, first in rows[0].items()
+    }

@@ -1,0 +1,59 @@
+"""What goes back to a client: one shape for every answer and every error."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from modelserver.errors import ServingError
+from modelserver.jsontext import encode_json
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A JSON response; `code` is the stable error code, empty for an answer."""
+
+    status: int
+    body: bytes
+    code: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def status_line(self) -> str:
+        """Status and reason, as WSGI wants them."""
+        return f"{self.status} {HTTPStatus(self.status).phrase}"
+
+    def header_list(self, request_id: str) -> list[tuple[str, str]]:
+        """All headers, as WSGI wants them."""
+        return [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body))),
+            ("X-Request-Id", request_id),
+            *self.headers.items(),
+        ]
+
+
+def answer(value: Any) -> Reply:
+    """Reply with a value."""
+    return Reply(200, encode_json(value))
+
+
+def refusal(error: ServingError, request_id: str) -> Reply:
+    """Reply with an error: {"error": what was wrong, "code": …, "request_id": …}."""
+    body = error_body(str(error), error.code, request_id)
+    return Reply(error.status, body, error.code, error.headers)
+
+
+def error_body(message: str, code: str, request_id: str) -> bytes:
+    """The JSON of an error; `error` comes first, because it is what clients show."""
+    return encode_json({"error": message, "code": code, "request_id": request_id})
+
+
+def request_id(environ: Mapping[str, Any]) -> str:
+    """The caller's X-Request-Id when it is safe to log and echo, or a new one."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)

@@ -1,0 +1,106 @@
+"""Takes a scoring request through admission and the model; knows whether the server may work."""
+
+import enum
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from modelserver.errors import NotFound, Unavailable
+from modelserver.metrics import Metrics
+from modelserver.model import ServedModel
+from modelserver.repository import Repository
+
+
+class State(enum.Enum):
+    """The life of a server, in order."""
+
+    STARTING = "starting"
+    READY = "ready"
+    DRAINING = "draining"  # not ready any more, but still taking requests
+    CLOSED = "closed"  # taking none, finishing those it has
+
+
+class Scorer:
+    """Answers scoring requests while the server may work.
+
+    Args:
+        metrics: told about every scored request.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._repository = Repository({})
+        self._state = State.STARTING
+        self._inflight = 0
+        self._changed = threading.Condition()
+        metrics.watch_inflight(lambda: self._inflight)
+
+    @property
+    def state(self) -> State:
+        """Where the server is in its life."""
+        return self._state
+
+    @property
+    def repository(self) -> Repository:
+        """The models."""
+        return self._repository
+
+    def open(self, repository: Repository) -> None:
+        """Become ready with these models."""
+        self._repository = repository
+        self._state = State.READY
+
+    def start_draining(self) -> None:
+        """Stop being ready; requests that still come are answered."""
+        self._state = State.DRAINING
+
+    def close(self) -> None:
+        """Refuse new requests."""
+        with self._changed:
+            self._state = State.CLOSED
+
+    def wait_until_idle(self, timeout_seconds: float) -> bool:
+        """Wait until no request is in flight; False when the time ran out first."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._inflight == 0, timeout_seconds)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Hold a place for one request.
+
+        Raises:
+            Unavailable: the server is starting or closed.
+        """
+        with self._changed:
+            if self._state in (State.STARTING, State.CLOSED):
+                what = "is loading its models" if self._state is State.STARTING else "is stopping"
+                raise Unavailable(f"the server {what}; try again")
+            self._inflight += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inflight -= 1
+                if not self._inflight:
+                    self._changed.notify_all()
+
+    def find(self, name: str | None, version: str | None) -> ServedModel:
+        """Find a model by the parts of a path; no name means the only model there is.
+
+        Raises:
+            NotFound: it is not served.
+        """
+        if name is None:
+            return self._repository.only()
+        if not name:
+            raise NotFound("the path names no model")
+        return self._repository.get(name, version)
+
+    def score(
+        self, model: ServedModel, instances: Sequence[Any], parameters: Mapping[str, Any]
+    ) -> list[Any]:
+        """Score instances and record how long it took; raises what `ServedModel.score` raises."""
+        scored = model.score(instances, parameters)
+        self._metrics.scored(model, scored.decode_seconds, scored.inference_seconds)
+        return scored.predictions

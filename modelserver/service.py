@@ -1,0 +1,183 @@
+"""The running service of one process: start, load, serve, drain, stop."""
+
+import os
+import queue
+import shlex
+import signal
+import threading
+import time
+from pathlib import Path
+
+from modelserver import __version__, compat
+from modelserver.access import Access
+from modelserver.app import create_app, create_management_app
+from modelserver.cpu import available_cpus
+from modelserver.errors import ArtefactError
+from modelserver.http_server import HttpServer
+from modelserver.logs import Log, capture_library_logs
+from modelserver.metrics import Metrics
+from modelserver.model import ServedModel
+from modelserver.repository import Repository
+from modelserver.scorer import Scorer
+from modelserver.scoring import ROUTES, ScoringApp
+from modelserver.settings import Settings
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""What stops the service; the caller blocks them before it starts any thread."""
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+_THREADS_FOR_EACH_CPU = 4
+_MANAGEMENT_THREADS = 2
+_MANAGEMENT_CONNECTIONS = 100
+_MANAGEMENT_BODY_BYTES = 1024
+_LONGEST_EXAMPLE = 2000  # characters of a request that the ready line still shows
+
+
+class Service:
+    """The running parts of one process.
+
+    Args:
+        settings: how to behave.
+        log: where events go.
+    """
+
+    def __init__(self, settings: Settings, log: Log) -> None:
+        self._settings = settings
+        self._log = log
+        self._metrics = Metrics()
+        self._scorer = Scorer(self._metrics)
+        self._access = Access(log, self._metrics)
+        self._cpus = available_cpus()
+        # What the main thread reacts to: a Repository, an error, or a signal.
+        self._events: queue.SimpleQueue[Repository | ArtefactError | signal.Signals] = (
+            queue.SimpleQueue()
+        )
+
+    def run(self) -> int:
+        """Load, serve, drain; returns the exit code."""
+        capture_library_logs(self._log)
+        self._log("starting", version=__version__, cpus=self._cpus, pid=os.getpid())
+        try:
+            management = self._listen_management()
+            scoring = self._listen_scoring()
+        except OSError as error:
+            self._log("failed", error=f"cannot listen: {error}")
+            return EXIT_FAILED
+        management.start()
+        scoring.start()
+        for work in (self._wait_for_signal, self._load):
+            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+        event = self._events.get()
+        if isinstance(event, Repository):
+            self._open(event, scoring, management)
+            event = self._events.get()
+        if isinstance(event, signal.Signals):
+            self._drain(event, scoring)
+            management.stop(timeout_seconds=1)
+            self._log("stopped")
+            return EXIT_OK
+        self._log("failed", error=str(event))
+        return EXIT_FAILED
+
+    def _listen_management(self) -> HttpServer:
+        app = create_management_app(self._scorer, self._metrics, self._access)
+        return HttpServer(
+            app,
+            self._settings.host,
+            self._settings.management_port,
+            threads=_MANAGEMENT_THREADS,
+            max_body_bytes=_MANAGEMENT_BODY_BYTES,
+            max_connections=_MANAGEMENT_CONNECTIONS,
+            idle_timeout_seconds=self._settings.idle_timeout_seconds,
+        )
+
+    def _listen_scoring(self) -> HttpServer:
+        settings = self._settings
+        app = create_app(self._scorer, self._access, settings.historic_api)
+        hot_path = ScoringApp(
+            app.wsgi_app,
+            self._scorer,
+            self._access,
+            (*ROUTES, *(compat.ROUTES if settings.historic_api else ())),
+            max_body_bytes=settings.max_body_bytes,
+            max_instances=settings.max_instances,
+        )
+        return HttpServer(
+            hot_path,
+            settings.host,
+            settings.port,
+            threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
+            max_body_bytes=settings.max_body_bytes,
+            max_connections=settings.max_connections,
+            idle_timeout_seconds=settings.idle_timeout_seconds,
+        )
+
+    def _wait_for_signal(self) -> None:
+        self._events.put(signal.Signals(signal.sigwait(SIGNALS)))
+
+    def _load(self) -> None:
+        """Load every model and report the outcome to the main thread."""
+        try:
+            self._events.put(
+                Repository.load(
+                    Path(self._settings.models),
+                    self._settings.model_threads or self._cpus,
+                    self._model_loaded,
+                )
+            )
+        except ArtefactError as error:
+            self._events.put(error)
+        except Exception as error:
+            self._access.failed("", error)
+            self._events.put(ArtefactError(f"{self._settings.models}: internal error"))
+
+    def _model_loaded(self, model: ServedModel) -> None:
+        self._metrics.model_loaded(model)
+        self._log(
+            "model_loaded",
+            model=model.name,
+            version=str(model.version),
+            provider=model.provider,
+            golden_error=model.golden_error,
+        )
+
+    def _open(self, repository: Repository, scoring: HttpServer, management: HttpServer) -> None:
+        """Begin to score and say how to ask."""
+        self._scorer.open(repository)
+        host = self._settings.host
+        host = "localhost" if host in ("0.0.0.0", "::") else host
+        url = f"http://{host}:{scoring.port}"
+        self._log(
+            "ready",
+            url=url,
+            management_url=f"http://{host}:{management.port}",
+            **{f"try_{name}": _curl(url, repository.get(name)) for name in repository.names()},
+        )
+
+    def _drain(self, cause: signal.Signals, scoring: HttpServer) -> None:
+        """Let load balancers look away, finish what was accepted, then close."""
+        # Ctrl-C comes from a person, who has no load balancer and does not want to wait.
+        delay = 0.0 if cause == signal.SIGINT else self._settings.drain_delay_seconds
+        self._log("draining", signal=cause.name, delay_seconds=delay)
+        self._scorer.start_draining()
+        scoring.announce_stop()
+        time.sleep(delay)
+        self._scorer.close()
+        if not self._scorer.wait_until_idle(self._settings.drain_timeout_seconds):
+            self._log("drain_timeout", seconds=self._settings.drain_timeout_seconds)
+        scoring.stop(timeout_seconds=self._settings.drain_timeout_seconds)
+
+
+def _curl(url: str, model: ServedModel) -> str:
+    """A command that sends the model's golden request."""
+    golden = model.artefact.golden()
+    text = golden.request.decode("utf-8", "replace")
+    data = shlex.quote(text.strip())
+    if golden.content_type != "application/json" or len(data) > _LONGEST_EXAMPLE:
+        data = shlex.quote(f"@{model.artefact.folder / golden.name}")
+    return (
+        f"curl -s {url}/v1/models/{model.name}:predict "
+        f"-H 'Content-Type: {golden.content_type}' --data-binary {data}"
+    )

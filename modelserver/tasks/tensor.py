@@ -1,0 +1,132 @@
+"""Task `tensor`: rows of numbers or texts in, rows out, for any ONNX model without task code.
+
+An instance is {"<input>": values, …}, or just the values when the model has one input. Shapes
+leave out the batch axis: an input [N, 4] takes a list of four numbers.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from modelserver.artefact import Artefact
+from modelserver.datatypes import DTYPES
+from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
+from modelserver.manifest import ANY_SIZE, TensorSpec
+from modelserver.tasks.fields import check_known, show
+
+LABELS_NAME = "labels.json"
+
+
+class TensorTask:
+    """Checks rows against the model's own signature.
+
+    Args:
+        artefact: labels.json is optional: {"labels": […]}, the classes in output order.
+
+    Raises:
+        ArtefactError: an input or output has no batch axis.
+    """
+
+    def __init__(self, artefact: Artefact) -> None:
+        manifest = artefact.manifest
+        for spec in (*manifest.inputs, *manifest.outputs):
+            if not spec.shape or spec.shape[0] != ANY_SIZE:
+                raise ArtefactError(
+                    f"{artefact.folder}/manifest.json: {spec.name}: shape {list(spec.shape)}: the "
+                    "first axis must be -1, the number of rows"
+                )
+        self._inputs = {spec.name: spec for spec in manifest.inputs}
+        self._outputs = [spec.name for spec in manifest.outputs]
+        self._labels = None
+        if LABELS_NAME in manifest.files:
+            self._labels = _read_labels(artefact)
+
+    def read_parameters(self, given: Mapping[str, Any]) -> None:
+        """Refuse parameters: a bare model has none."""
+        check_known(given, ())
+
+    def read_body(self, body: bytes, content_type: str) -> list[Any]:
+        """Refuse bodies that are not JSON."""
+        raise UnsupportedMediaType(f"Content-Type: expected application/json, got {content_type!r}")
+
+    def decode(self, instance: Any) -> Mapping[str, Any]:
+        """Turn one instance into an array (or a text) for each input."""
+        if isinstance(instance, dict):
+            given = instance
+        elif len(self._inputs) == 1:
+            given = dict.fromkeys(self._inputs, instance)
+        else:
+            raise InvalidInput(
+                f"expected an object with {', '.join(self._inputs)}, got {show(instance)}"
+            )
+        if given.keys() != self._inputs.keys():
+            raise InvalidInput(
+                f"expected an object with {', '.join(self._inputs)}, got one with "
+                f"{', '.join(sorted(given)) or 'no field'}"
+            )
+        return {name: _to_array(spec, given[name]) for name, spec in self._inputs.items()}
+
+    def encode(self, row: Mapping[str, np.ndarray], parameters: None) -> Any:
+        """Answer an object with each output, or the bare value when there is only one."""
+        values = {name: row[name].tolist() for name in self._outputs}
+        return values if len(values) > 1 else values[self._outputs[0]]
+
+    def describe(self) -> dict[str, Any]:
+        """The class labels, when there are any."""
+        return {} if self._labels is None else {"labels": self._labels}
+
+
+def _read_labels(artefact: Artefact) -> list[Any]:
+    content = artefact.read_json(LABELS_NAME)
+    labels = content.get("labels") if isinstance(content, dict) else None
+    if not isinstance(labels, list) or not labels:
+        raise ArtefactError(f"{artefact.folder}/{LABELS_NAME}: expected a list `labels`")
+    return labels
+
+
+def _to_array(spec: TensorSpec, value: Any) -> Any:
+    """Turn JSON values into one row of an input, checking every element against the datatype."""
+    # An object array keeps each element's own type; numpy's guess would turn [1, "x"] into texts.
+    elements = np.array(value, dtype=np.object_)
+    row_shape = spec.shape[1:]
+    if len(elements.shape) != len(row_shape) or any(
+        want not in (ANY_SIZE, got) for want, got in zip(row_shape, elements.shape, strict=True)
+    ):
+        raise InvalidInput(
+            f"{spec.name}: expected the shape {list(row_shape)} for one row, "
+            f"got {list(elements.shape)}"
+        )
+    dtype = DTYPES[spec.datatype]
+    types, expected = _ELEMENTS[dtype.kind]
+    wrong = set(map(type, elements.flat)) - types
+    if wrong:
+        first = next(element for element in elements.flat if type(element) in wrong)
+        raise InvalidInput(f"{spec.name}: expected {expected}, got {show(first)}")
+    if dtype.kind == "O":
+        return elements[()]
+    return _cast(spec, elements, dtype)[()]
+
+
+def _cast(spec: TensorSpec, elements: np.ndarray, dtype: np.dtype[np.generic]) -> np.ndarray:
+    """Convert checked elements, refusing numbers that the datatype cannot hold."""
+    if dtype.kind in "iu" and elements.size:
+        limits = np.iinfo(dtype.type)  # type: ignore[type-var]
+        for extreme in (elements.min(), elements.max()):
+            if not limits.min <= extreme <= limits.max:
+                raise InvalidInput(f"{spec.name}: {extreme} is out of range for {spec.datatype}")
+    with np.errstate(over="ignore"):
+        array = elements.astype(dtype)
+    if dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInput(f"{spec.name}: a number is out of range for {spec.datatype}")
+    return array
+
+
+_ELEMENTS: dict[str, tuple[set[type], str]] = {
+    "b": ({bool}, "true or false"),
+    "i": ({int}, "whole numbers"),
+    "u": ({int}, "whole numbers"),
+    "f": ({int, float}, "numbers"),
+    "O": ({str}, "texts"),
+}
+"""Kind of numpy dtype to the JSON types it takes; 3.0 is no whole number and true is no number."""

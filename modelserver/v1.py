@@ -1,0 +1,61 @@
+"""The task API's request and response form: KServe and TensorFlow Serving call it V1.
+
+{"instances": [...], "parameters": {...}}  ->  {"model_name", "model_version", "predictions"}
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelserver.errors import InvalidInput, TooLarge, UnsupportedMediaType
+from modelserver.jsontext import decode_json
+from modelserver.tasks import Task
+from modelserver.tasks.fields import show
+
+JSON = "application/json"
+
+
+def read_request(
+    task: Task, content_type: str, body: bytes, max_instances: int
+) -> tuple[list[Any], Mapping[str, Any]]:
+    """Read the instances and parameters of one request.
+
+    Args:
+        task: reads bodies that are not JSON.
+        content_type: as the client sent it; empty counts as JSON.
+        body: the request body.
+        max_instances: most instances a request may hold.
+
+    Raises:
+        RequestError: the body cannot be decoded or does not have the form above.
+    """
+    kind = media_type(content_type)
+    if kind != JSON:
+        return task.read_body(body, kind), {}
+    content = decode_json(body)
+    if not isinstance(content, dict):
+        raise InvalidInput(f'body: expected {{"instances": […]}}, got {show(content)}')
+    unknown = sorted(content.keys() - {"instances", "parameters"})
+    if unknown:
+        raise InvalidInput(f"body: unknown {unknown[0]!r}; expected instances and parameters")
+    instances = content.get("instances")
+    if not isinstance(instances, list) or not instances:
+        raise InvalidInput(f"instances: expected a list with at least one, got {show(instances)}")
+    if len(instances) > max_instances:
+        raise TooLarge(f"instances: expected at most {max_instances}, got {len(instances)}")
+    parameters = content.get("parameters", {})
+    if not isinstance(parameters, dict):
+        raise InvalidInput(f"parameters: expected an object, got {show(parameters)}")
+    return instances, parameters
+
+
+def media_type(content_type: str) -> str:
+    """The content type without its parameters, lower-case; JSON when there is none."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind or JSON
+
+
+def require_json(content_type: str) -> None:
+    """Refuse a body that says it is something else than JSON."""
+    kind = media_type(content_type)
+    if kind != JSON:
+        raise UnsupportedMediaType(f"Content-Type: expected {JSON}, got {kind!r}")
