@@ -29,7 +29,7 @@ class Scored:
 
 
 class ServedModel:
-    """Scores instances; made by `load`, which refuses a model that does not answer as recorded."""
+    """Scores instances; `load` refuses a model that does not answer as recorded."""
 
     def __init__(self, artefact: Artefact, task: Task, onnx_model: OnnxModel) -> None:
         manifest = artefact.manifest
@@ -55,9 +55,19 @@ class ServedModel:
         """
         artefact = Artefact.open(folder)
         artefact.verify()
+        model = cls.assemble(artefact, threads)
+        model.golden_error = model._check_golden()
+        return model
+
+    @classmethod
+    def assemble(cls, artefact: Artefact, threads: int) -> Self:
+        """Put a model together without proving anything: what converters need before it can be.
+
+        Raises:
+            ArtefactError: the task lacks something, or the tensor specs do not match.
+        """
         model = cls(artefact, create_task(artefact), OnnxModel(artefact.model_path, threads))
         model._check_specs()
-        model.golden_error = model._check_golden()
         return model
 
     def score(self, instances: Sequence[Any], given: Mapping[str, Any]) -> Scored:

@@ -1,0 +1,51 @@
+"""Verify an artefact on this machine: hashes, tensor specs, golden pair.
+
+Example:
+    python -m converters check models/javascript-faq/1
+"""
+
+import argparse
+from pathlib import Path
+
+from converters.errors import ParityFailed
+from converters.report import Report
+from modelserver.artefact import find_artefacts
+from modelserver.cpu import available_cpus
+from modelserver.errors import ArtefactError
+from modelserver.model import ServedModel
+
+NAME = "check"
+HELP = "verify an artefact, or every artefact of a repository, on this machine"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("artefact", metavar="ARTEFACT", help="artefact folder, or a repository")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, print one section for each artefact, and return the exit code."""
+    report = Report(f"Checked {arguments.artefact}")
+    try:
+        for folder in find_artefacts(Path(arguments.artefact)):
+            model = ServedModel.load(folder, available_cpus())
+            _describe(report, model)
+    except ArtefactError as error:
+        raise ParityFailed(str(error)) from error
+    print(report.to_text(), end="")
+    return 0
+
+
+def _describe(report: Report, model: ServedModel) -> None:
+    manifest = model.artefact.manifest
+    report.section(
+        f"{model.name} version {model.version}",
+        {
+            "task": manifest.task,
+            "files": f"{len(manifest.files)}, all as recorded",
+            "golden request": f"answered as recorded; largest deviation {model.golden_error:.3g}",
+            "parity at conversion": f"{manifest.parity.get('largest')} over "
+            f"{manifest.parity.get('compared')} examples",
+            "provider": model.provider,
+        },
+    )

@@ -1,0 +1,236 @@
+"""Turns an exported model into an artefact that has proved itself through the server's own code.
+
+Every converter ends here: it hands over the ONNX file and what the task needs, and a `check` that
+compares the loaded model with the original. Nothing becomes visible unless all of it holds.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from converters.errors import ConverterError, ParityFailed, UnsupportedModel
+from converters.report import Report, write_report
+from modelserver.artefact import Draft, new_artefact, next_version
+from modelserver.cpu import available_cpus
+from modelserver.errors import ArtefactError, ServingError
+from modelserver.manifest import Manifest, Tolerances, check_model_name
+from modelserver.model import ServedModel
+from modelserver.runtime import OnnxModel
+
+_LIBRARIES = (
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "scikit-learn",
+    "skl2onnx",
+    "torch",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far the exported model's answers are from the original's.
+
+    Args:
+        compared: number of examples compared.
+        largest: the largest absolute difference found.
+        tolerance: what was allowed.
+        worst: a few examples with the largest differences, JSON-ready, worst first.
+    """
+
+    compared: int
+    largest: float
+    tolerance: float
+    worst: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether the models agree; NaN does not."""
+        return self.largest <= self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Everything a converter knows about the model it hands over.
+
+    Args:
+        task: name of the task that serves it.
+        onnx_model: the serialised ONNX model.
+        golden_request: a JSON body of the task API that the server can answer.
+        check: compares the loaded model with the original one.
+        files: further files of the artefact, name to JSON value.
+        max_batch_rows: most rows that one inference should get.
+        tolerances: how far a golden number may be off on another machine.
+        preprocessing, parameters, evaluation: see docs/artefact.md.
+    """
+
+    task: str
+    onnx_model: bytes
+    golden_request: Mapping[str, Any]
+    check: Callable[[ServedModel], Parity]
+    files: Mapping[str, Any] = field(default_factory=dict)
+    max_batch_rows: int = 32
+    tolerances: Tolerances = field(default_factory=lambda: Tolerances(1e-4, 1e-4))
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an artefact goes: <repository>/<name>/<version>/."""
+
+    repository: Path
+    name: str
+    version: int
+
+    @classmethod
+    def choose(cls, repository: str, name: str, version: int | None) -> "Place":
+        """Check the name and take the next free version unless one is given.
+
+        Raises:
+            ConverterError: the name is not one the server takes, or the version exists.
+        """
+        try:
+            check_model_name(name)
+        except ValueError as error:
+            raise ConverterError(f"--name: {error}") from error
+        folder = Path(repository)
+        number = next_version(folder, name) if version is None else version
+        place = cls(folder, name, number)
+        if number < 1 or place.folder.exists():
+            raise ConverterError(
+                f"{place.folder}: is not a new version; leave --version out for the next free one"
+            )
+        return place
+
+    @property
+    def folder(self) -> Path:
+        """The artefact's folder."""
+        return self.repository / self.name / str(self.version)
+
+
+def publish(publication: Publication, place: Place, report: Report) -> Path:
+    """Write, prove and show an artefact.
+
+    Args:
+        publication: the model.
+        place: where it goes.
+        report: gets a section on parity and one on files, and is stored in the artefact.
+
+    Returns:
+        The artefact's folder.
+
+    Raises:
+        ParityFailed: the exported model does not answer like the original.
+        UnsupportedModel: the server could not serve it.
+    """
+    try:
+        with new_artefact(place.repository, place.name, place.version) as draft:
+            _fill(draft, publication, place, report)
+            # The whole of what the server does at start, hashes and golden request included.
+            ServedModel.load(draft.folder, available_cpus())
+    except (ArtefactError, ServingError) as error:
+        raise UnsupportedModel(f"the server could not serve this model: {error}") from error
+    return place.folder
+
+
+def _fill(draft: Draft, publication: Publication, place: Place, report: Report) -> None:
+    """Put everything into the draft: model, golden pair, parity and report, manifest last."""
+    path = draft.write("model.onnx", publication.onnx_model)
+    for name, value in publication.files.items():
+        draft.write_json(name, value)
+    draft.write_json("example/request.json", publication.golden_request)
+    draft.write_json("example/response.json", {"predictions": []})
+    manifest = _manifest(publication, place, OnnxModel(path, threads=1))
+
+    # Sealed once without answers, so that the server's own loading code can be used to get them.
+    model = ServedModel.assemble(draft.seal(manifest), available_cpus())
+    scored = model.score(
+        publication.golden_request["instances"], publication.golden_request.get("parameters", {})
+    )
+    # Through JSON and back: what is stored is what a client would read.
+    draft.write_json(
+        "example/response.json", json.loads(json.dumps({"predictions": scored.predictions}))
+    )
+    parity = publication.check(model)
+    _report_parity(report, parity)
+    if not parity.holds:
+        raise ParityFailed(
+            f"the ONNX model differs from the original by up to {parity.largest:.3g} on "
+            f"{parity.compared} examples; allowed is {parity.tolerance:.3g}. "
+            f"Worst: {json.dumps(list(parity.worst[:3]), ensure_ascii=False)}"
+        )
+    report.section(
+        "Artefact",
+        {
+            "folder": str(place.folder),
+            "model.onnx": f"{len(publication.onnx_model) / 1e6:.2f} MB",
+            "task": publication.task,
+        },
+    )
+    write_report(draft, report)
+    draft.seal(_with_parity(manifest, parity))
+
+
+def _manifest(publication: Publication, place: Place, onnx_model: OnnxModel) -> Manifest:
+    return Manifest(
+        name=place.name,
+        version=place.version,
+        task=publication.task,
+        inputs=onnx_model.inputs,
+        outputs=onnx_model.outputs,
+        tolerances=publication.tolerances,
+        created=_now(),
+        batching={"max_batch_rows": publication.max_batch_rows},
+        preprocessing=publication.preprocessing,
+        parameters=publication.parameters,
+        evaluation=publication.evaluation,
+        libraries=_library_versions(),
+    )
+
+
+def _with_parity(manifest: Manifest, parity: Parity) -> Manifest:
+    summary = {
+        "compared": parity.compared,
+        "largest": parity.largest,
+        "tolerance": parity.tolerance,
+    }
+    return replace(manifest, parity=summary)
+
+
+def _report_parity(report: Report, parity: Parity) -> None:
+    report.section(
+        "Parity with the original model",
+        {
+            "examples compared": parity.compared,
+            "largest difference": parity.largest,
+            "allowed": parity.tolerance,
+            "verdict": "equal within tolerance" if parity.holds else "DIFFERENT",
+        },
+    )
+    if parity.worst:
+        report.table("Worst examples", parity.worst)
+
+
+def _library_versions() -> dict[str, str]:
+    versions = {}
+    for library in _LIBRARIES:
+        try:
+            versions[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _now() -> str:
+    """The time in UTC; SOURCE_DATE_EPOCH makes a conversion repeatable byte for byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
