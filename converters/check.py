@@ -1,4 +1,4 @@
-"""Verify an artefact on this machine: hashes, tensor specs, golden pair.
+"""Verify an artefact on this machine: hashes, tensor specs, golden pair, parity examples.
 
 Example:
     python -m converters check models/javascript-faq/1
@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from converters.errors import ParityFailed
+from converters.parity import PARITY_NAME, Examples, compare
 from converters.report import Report
 from modelserver.artefact import find_artefacts
 from modelserver.cpu import available_cpus
@@ -38,14 +39,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _describe(report: Report, model: ServedModel) -> None:
     manifest = model.artefact.manifest
+    parity = compare(model, Examples.from_json(model.artefact.read_json(PARITY_NAME)))
+    if not parity.holds:
+        raise ParityFailed(
+            f"{model.artefact.folder}: differs from the original model by {parity.largest:.3g} on "
+            f"this machine; allowed is {parity.tolerance:.3g}"
+        )
     report.section(
         f"{model.name} version {model.version}",
         {
             "task": manifest.task,
             "files": f"{len(manifest.files)}, all as recorded",
             "golden request": f"answered as recorded; largest deviation {model.golden_error:.3g}",
-            "parity at conversion": f"{manifest.parity.get('largest')} over "
-            f"{manifest.parity.get('compared')} examples",
+            "parity here": f"largest difference {parity.largest:.3g} over {parity.compared} examples",
+            "parity at conversion": f"largest difference {manifest.parity['largest']:.3g} over "
+            f"{manifest.parity['compared']} examples",
             "provider": model.provider,
         },
     )

@@ -1,12 +1,12 @@
 """Turns an exported model into an artefact that has proved itself through the server's own code.
 
-Every converter ends here: it hands over the ONNX file and what the task needs, and a `check` that
-compares the loaded model with the original. Nothing becomes visible unless all of it holds.
+Every converter ends here: it hands over the ONNX file, what the task needs, and examples with the
+original model's answers. Nothing becomes visible unless all of it holds.
 """
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from converters.errors import ConverterError, ParityFailed, UnsupportedModel
+from converters.parity import PARITY_NAME, Examples, Parity, compare
 from converters.report import Report, write_report
 from modelserver.artefact import Draft, new_artefact, next_version
 from modelserver.cpu import available_cpus
@@ -34,28 +35,6 @@ _LIBRARIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Parity:
-    """How far the exported model's answers are from the original's.
-
-    Args:
-        compared: number of examples compared.
-        largest: the largest absolute difference found.
-        tolerance: what was allowed.
-        worst: a few examples with the largest differences, JSON-ready, worst first.
-    """
-
-    compared: int
-    largest: float
-    tolerance: float
-    worst: Sequence[Mapping[str, Any]] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether the models agree; NaN does not."""
-        return self.largest <= self.tolerance
-
-
-@dataclass(frozen=True, slots=True)
 class Publication:
     """Everything a converter knows about the model it hands over.
 
@@ -63,7 +42,7 @@ class Publication:
         task: name of the task that serves it.
         onnx_model: the serialised ONNX model.
         golden_request: a JSON body of the task API that the server can answer.
-        check: compares the loaded model with the original one.
+        examples: instances, and the original model's outputs for them, for parity.
         files: further files of the artefact, name to JSON value.
         max_batch_rows: most rows that one inference should get.
         tolerances: how far a golden number may be off on another machine.
@@ -73,7 +52,7 @@ class Publication:
     task: str
     onnx_model: bytes
     golden_request: Mapping[str, Any]
-    check: Callable[[ServedModel], Parity]
+    examples: Examples
     files: Mapping[str, Any] = field(default_factory=dict)
     max_batch_rows: int = 32
     tolerances: Tolerances = field(default_factory=lambda: Tolerances(1e-4, 1e-4))
@@ -159,7 +138,8 @@ def _fill(draft: Draft, publication: Publication, place: Place, report: Report) 
     draft.write_json(
         "example/response.json", json.loads(json.dumps({"predictions": scored.predictions}))
     )
-    parity = publication.check(model)
+    parity = compare(model, publication.examples)
+    draft.write_json(PARITY_NAME, publication.examples.shortened().to_json())
     _report_parity(report, parity)
     if not parity.holds:
         raise ParityFailed(

@@ -23,27 +23,7 @@ _TAGS = (
 )
 # An attribute needs its `=`: `if (a <b && c> d)` is code, `<a rel="x">` is a tag.
 _TAG = re.compile(rf"<(/?)({'|'.join(_TAGS.split())})(?:\s+[a-z-]+=[^<>]*|\s*/?)>", re.IGNORECASE)
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "b",
-        "big",
-        "cite",
-        "code",
-        "em",
-        "font",
-        "i",
-        "kbd",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strong",
-        "u",
-        "var",
-    ]
-)
+_INLINE = re.compile("a|abbr|b|big|cite|code|em|font|i|kbd|s|samp|small|span|strong|u|var")
 _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _BANNER = re.compile(
     r"\s*(?:possible duplicates?:|this question already has (?:an )?answers? here)", re.IGNORECASE
@@ -85,7 +65,7 @@ def _visible_text(text: str) -> Iterator[str]:
             skipping = ""
         elif not closing and name in ("a", "blockquote"):
             opened = name
-        if name not in _INLINE:
+        if not _INLINE.fullmatch(name):
             yield " "
     if not skipping:
         yield text[position:]
