@@ -51,7 +51,8 @@ def _describe(report: Report, model: ServedModel) -> None:
             "task": manifest.task,
             "files": f"{len(manifest.files)}, all as recorded",
             "golden request": f"answered as recorded; largest deviation {model.golden_error:.3g}",
-            "parity here": f"largest difference {parity.largest:.3g} over {parity.compared} examples",
+            "parity here": f"largest difference {parity.largest:.3g} over "
+            f"{parity.compared} examples",
             "parity at conversion": f"largest difference {manifest.parity['largest']:.3g} over "
             f"{manifest.parity['compared']} examples",
             "provider": model.provider,
