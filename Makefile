@@ -1,0 +1,54 @@
+# `make demo` and `make test` do everything from a fresh clone; both need only Python >= 3.11.
+PYTHON ?= python3
+PORT ?= 8080
+MANAGEMENT_PORT ?= 9090
+BIN := .venv/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+
+.PHONY: help demo test test-long lint lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv .venv
+
+.venv/demo: .venv/bin/python constraints.txt setup.cfg
+	@echo "Installing what the demo needs into .venv (about a minute) ..."
+	@$(PIP) install -c constraints.txt -e '.[cpu,converters]'
+	@touch $@
+
+.venv/test: .venv/bin/python constraints.txt setup.cfg
+	@echo "Installing what the tests need into .venv (a few minutes) ..."
+	@$(PIP) install -c constraints.txt -e '.[cpu,converters,lightgbm,test]'
+	@touch $@ .venv/demo
+
+build/demo/javascript-faq/1/manifest.json: .venv/demo $(wildcard examples/javascript-faq/*.jsonl)
+	@rm -rf build/demo
+	@$(BIN)/python -m converters faq --name javascript-faq --output build/demo \
+		--faqs examples/javascript-faq/faqs.jsonl \
+		--duplicates examples/javascript-faq/duplicates.jsonl \
+		--out-of-scope examples/javascript-faq/out_of_scope.jsonl
+
+demo: build/demo/javascript-faq/1/manifest.json ## Train, convert and serve the JavaScript FAQ
+	@$(BIN)/python -m modelserver --models build/demo --log-format text \
+		--port $(PORT) --management-port $(MANAGEMENT_PORT)
+
+test: .venv/test lint ## Check style, types and layers, then run the tests
+	@$(BIN)/python -m pytest
+
+test-long: .venv/test ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m slow --override-ini addopts='--import-mode=importlib --strict-markers -ra' --timeout 1800
+
+lint: .venv/test
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: .venv/test ## Write the installed versions to constraints.txt
+	@$(PIP) freeze --exclude-editable > constraints.txt
+
+clean: ## Remove everything that make made
+	rm -rf .venv build *.egg-info
