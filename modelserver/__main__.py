@@ -3,14 +3,13 @@
 import argparse
 import dataclasses
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 
 from modelserver import __version__, runtime
 from modelserver.errors import ArtefactError, SettingsError
 from modelserver.logs import LineLog
-from modelserver.service import SIGNALS, Service
+from modelserver.service import Service
 from modelserver.settings import Settings, environment_name, flag_name
 
 EXIT_USAGE = 2
@@ -18,8 +17,6 @@ EXIT_USAGE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server; returns the exit code."""
-    # Blocked in every thread started from here on and taken by `sigwait`: works as PID 1 too.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         settings = Settings.from_mappings(_parse(arguments), os.environ)
         runtime.check_installation()

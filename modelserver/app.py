@@ -3,20 +3,27 @@
 import time
 from typing import Any
 
+import werkzeug.exceptions
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from modelserver import compat, metrics, runtime
 from modelserver.access import Access
-from modelserver.errors import InternalError, ServingError
+from modelserver.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    ServingError,
+)
 from modelserver.jsontext import encode_json
 from modelserver.manifest import TensorSpec
 from modelserver.metrics import Metrics
-from modelserver.replies import Reply, error_body, refusal
+from modelserver.replies import Reply, refusal, request_id
 from modelserver.scorer import Scorer, State
 from modelserver.scoring import REQUEST_ID
 
-_STARTED = "modelserver.started"
+_STARTED, _CODE = "modelserver.started", "modelserver.code"
 
 
 def create_app(scorer: Scorer, access: Access, historic_api: bool) -> Flask:
@@ -107,29 +114,39 @@ def _text(text: str) -> Response:
 def _answer_errors_in_json(app: Flask, access: Access) -> None:
     """Give every error the one shape that the scoring routes use."""
 
-    def identity() -> str:
-        return str(request.environ.get(REQUEST_ID, ""))
-
     def to_response(reply: Reply) -> Response:
-        return Response(reply.body, reply.status, reply.header_list(identity()))
+        request.environ[_CODE] = reply.code
+        return Response(reply.body, reply.status, reply.header_list(_identity()))
 
     @app.errorhandler(ServingError)
     def refuse(error: ServingError) -> Response:
-        return to_response(refusal(error, identity()))
+        return to_response(refusal(error, _identity()))
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
-        status = error.code or 500
-        message = f"{request.method} of this path: {error.name.lower()}"
-        code = error.name.lower().replace(" ", "_")
-        headers = {k: v for k, v in error.get_headers() if k in ("Allow", "Location")}
-        body = error_body(message, code, identity())
-        return to_response(Reply(status, body, code, headers))
+        return to_response(refusal(_as_ours(error), _identity()))
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        access.failed(identity(), error)
-        return to_response(refusal(InternalError("internal error"), identity()))
+        access.failed(_identity(), error)
+        return to_response(refusal(InternalError("internal error"), _identity()))
+
+
+def _as_ours(error: HTTPException) -> ServingError:
+    """Say what Flask found wrong with a path or method in our own terms."""
+    if isinstance(error, werkzeug.exceptions.NotFound):
+        return NotFound(f"there is no path {request.path[:100]!r}")
+    if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
+        allowed = tuple(error.valid_methods or ())
+        wanted = ", ".join(allowed)
+        return MethodNotAllowed(f"this path takes {wanted}, got {request.method[:16]}", allowed)
+    return RequestError(f"{error.name}: {error.description}")
+
+
+def _identity() -> str:
+    """The id of the request, made here when the scoring middleware has not done so."""
+    identity: str = request.environ.setdefault(REQUEST_ID, request_id(request.environ))
+    return identity
 
 
 def _record_answers(app: Flask, access: Access) -> None:
@@ -141,13 +158,13 @@ def _record_answers(app: Flask, access: Access) -> None:
 
     @app.after_request
     def record(response: Response) -> Response:
-        identity = str(request.environ.get(REQUEST_ID, ""))
-        response.headers["X-Request-Id"] = identity
+        response.headers["X-Request-Id"] = _identity()
         access.answered(
-            request_id=identity,
+            request_id=_identity(),
             route=request.url_rule.rule if request.url_rule else "unmatched",
             method=request.method,
             status=response.status_code,
+            code=request.environ.get(_CODE, ""),
             bytes_in=request.content_length or 0,
             bytes_out=response.content_length or 0,
             started=request.environ[_STARTED],

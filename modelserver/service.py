@@ -8,12 +8,13 @@ import threading
 import time
 from pathlib import Path
 
-from modelserver import __version__, compat
+from modelserver import __version__, compat, v1
 from modelserver.access import Access
 from modelserver.app import create_app, create_management_app
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.http_server import HttpServer
+from modelserver.jsontext import decode_json, encode_json
 from modelserver.logs import Log, capture_library_logs
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
@@ -23,7 +24,7 @@ from modelserver.scoring import ROUTES, ScoringApp
 from modelserver.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-"""What stops the service; the caller blocks them before it starts any thread."""
+"""What stops the service."""
 
 EXIT_OK, EXIT_FAILED = 0, 1
 
@@ -31,7 +32,7 @@ _THREADS_FOR_EACH_CPU = 4
 _MANAGEMENT_THREADS = 2
 _MANAGEMENT_CONNECTIONS = 100
 _MANAGEMENT_BODY_BYTES = 1024
-_LONGEST_EXAMPLE = 2000  # characters of a request that the ready line still shows
+_LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
 
 
 class Service:
@@ -55,7 +56,10 @@ class Service:
         )
 
     def run(self) -> int:
-        """Load, serve, drain; returns the exit code."""
+        """Load, serve, drain; returns the exit code. Must run in the main thread."""
+        # A handler of our own also makes the signals count for PID 1, which has no default one.
+        for number in SIGNALS:
+            signal.signal(number, lambda caught, _: self._events.put(signal.Signals(caught)))
         capture_library_logs(self._log)
         self._log("starting", version=__version__, cpus=self._cpus, pid=os.getpid())
         try:
@@ -66,8 +70,7 @@ class Service:
             return EXIT_FAILED
         management.start()
         scoring.start()
-        for work in (self._wait_for_signal, self._load):
-            threading.Thread(target=work, name=work.__name__, daemon=True).start()
+        threading.Thread(target=self._load, name="load", daemon=True).start()
 
         event = self._events.get()
         if isinstance(event, Repository):
@@ -113,9 +116,6 @@ class Service:
             max_connections=settings.max_connections,
             idle_timeout_seconds=settings.idle_timeout_seconds,
         )
-
-    def _wait_for_signal(self) -> None:
-        self._events.put(signal.Signals(signal.sigwait(SIGNALS)))
 
     def _load(self) -> None:
         """Load every model and report the outcome to the main thread."""
@@ -173,11 +173,10 @@ class Service:
 def _curl(url: str, model: ServedModel) -> str:
     """A command that sends the model's golden request."""
     golden = model.artefact.golden()
-    text = golden.request.decode("utf-8", "replace")
-    data = shlex.quote(text.strip())
-    if golden.content_type != "application/json" or len(data) > _LONGEST_EXAMPLE:
-        data = shlex.quote(f"@{model.artefact.folder / golden.name}")
+    data = f"@{model.artefact.folder / golden.name}"
+    if golden.content_type == v1.JSON and len(golden.request) <= _LONGEST_EXAMPLE:
+        data = encode_json(decode_json(golden.request)).decode()
     return (
         f"curl -s {url}/v1/models/{model.name}:predict "
-        f"-H 'Content-Type: {golden.content_type}' --data-binary {data}"
+        f"-H 'Content-Type: {golden.content_type}' --data-binary {shlex.quote(data)}"
     )
