@@ -118,7 +118,7 @@ def add_scores(parts: GraphParts, row: SparseRow, tables: HeadTables) -> str:
 
 def _add_dense_scores(parts: GraphParts, columns: str, values: str) -> str:
     """Add up the dense rows of a text's terms: columns, values [Z] -> [F]."""
-    slots = parts.node("Gather", parts.prefix + "slots", columns)
+    slots = parts.pick(parts.prefix + "slots", columns)
     common = parts.node("GreaterOrEqual", slots, parts.constant(0, np.int32))
     picked = parts.node("Compress", slots, common, axis=0)
     rows = parts.node("Gather", parts.prefix + "dense", picked)
@@ -148,15 +148,15 @@ def _add_posted_scores(parts: GraphParts, columns: str, values: str, scores: str
 
     shifts = parts.node("Add", parts.node("Sub", starts, ends), counts)
     numbers = parts.node("Range", parts.constant(0), parts.node("Squeeze", total), one)
-    places = parts.node("Add", numbers, parts.node("Gather", shifts, owners))
-    faqs = parts.node("Gather", parts.prefix + "faqs", places)
-    weights = parts.node("Gather", parts.prefix + "weights", places)
-    shares = parts.node("Mul", weights, parts.node("Gather", values, owners))
+    places = parts.node("Add", numbers, parts.pick(shifts, owners))
+    faqs = parts.pick(parts.prefix + "faqs", places)
+    weights = parts.pick(parts.prefix + "weights", places)
+    shares = parts.node("Mul", weights, parts.pick(values, owners))
     total_scores: str = parts.node("ScatterElements", scores, faqs, shares, reduction="add")
     return total_scores
 
 
 def _add_start(parts: GraphParts, columns: str) -> str:
-    start: str = parts.node("Gather", parts.prefix + "starts", columns)
+    start: str = parts.pick(parts.prefix + "starts", columns)
     start = parts.node("Cast", start, to=TensorProto.INT64)
     return start

@@ -46,13 +46,13 @@ def _add_final_sigmas(parts: GraphParts, characters: str, folded: str, final_sig
     kinds = parts.lookup(characters, sigma_context(), default=0)
     solid = parts.node("Not", parts.node("Equal", kinds, parts.constant(IGNORABLE)))
     places = parts.node("Reshape", parts.node("NonZero", solid), parts.constant([-1]))
-    solid_kinds = parts.node("Gather", kinds, places)
+    solid_kinds = parts.pick(kinds, places)
     edge = parts.constant([0])
     before = parts.slice(parts.join(edge, solid_kinds), 0, -1)
     after = parts.slice(parts.join(solid_kinds, edge), 1)
 
     cased = parts.constant(CASED)
-    sigma = parts.node("Equal", parts.node("Gather", characters, places), _sigma(parts))
+    sigma = parts.node("Equal", parts.pick(characters, places), _sigma(parts))
     closes = parts.node(
         "And",
         parts.node("Equal", before, cased),

@@ -34,7 +34,7 @@ def add_counts(parts: GraphParts, terms: str, vectorizer: Any) -> SparseRow:
     starts = parts.node("Reshape", parts.node("NonZero", changes), parts.constant([-1]))
     ends = parts.slice(parts.join(starts, count), 1)
     counts = parts.node("Cast", parts.node("Sub", ends, starts), to=TensorProto.DOUBLE)
-    columns = parts.node("Gather", ordered, starts)
+    columns = parts.pick(ordered, starts)
     if vectorizer.binary:
         counts = parts.node("Min", counts, parts.constant(1.0, np.float64))
     return SparseRow(columns, counts)
@@ -65,7 +65,7 @@ def add_tfidf(
     if sublinear:
         values = parts.node("Add", parts.node("Log", values), parts.constant(1.0, np.float64))
     if idf is not None:
-        factors = parts.node("Gather", parts.table("idf", idf.astype(np.float64)), row.columns)
+        factors = parts.pick(parts.table("idf", idf.astype(np.float64)), row.columns)
         values = parts.node("Mul", values, factors)
     if norm is not None:
         length = parts.node(
