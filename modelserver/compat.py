@@ -16,10 +16,9 @@ from typing import Any
 
 from modelserver import v1
 from modelserver.errors import InvalidInput
-from modelserver.jsontext import decode_json
+from modelserver.jsontext import decode_json, show
 from modelserver.scoring import Route, ScoringRequest
 from modelserver.tasks.faq import FaqTask
-from modelserver.tasks.fields import show
 
 HEALTHY = "Healthy"
 

@@ -26,3 +26,13 @@ def encode_json(value: Any) -> bytes:
         TypeError: the value holds something that JSON has no form for.
     """
     return orjson.dumps(value)
+
+
+def show(value: object, most_characters: int = 40) -> str:
+    """Describe a value of a request in an error: its JSON type and, when short, itself."""
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
+    kind = kinds.get(type(value), "null" if value is None else "a number")
+    text = repr(value)
+    if isinstance(value, (dict, list)) or value is None or len(text) > most_characters:
+        return kind
+    return f"{kind} ({text})"

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelserver.errors import InvalidInput, TooLarge, UnsupportedMediaType
-from modelserver.jsontext import decode_json
+from modelserver.jsontext import decode_json, show
 from modelserver.tasks import Task
-from modelserver.tasks.fields import show
 
 JSON = "application/json"
 

@@ -19,8 +19,9 @@ from modelserver.errors import (
     Undecodable,
     UnsupportedMediaType,
 )
+from modelserver.jsontext import show
 from modelserver.manifest import ANY_SIZE, TensorSpec
-from modelserver.tasks.fields import check_known, read_count, read_share, show
+from modelserver.tasks.fields import check_known, read_count, read_share
 
 FAQS_NAME = "faqs.json"
 INPUT = "question"

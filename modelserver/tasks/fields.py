@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelserver.errors import InvalidInput
+from modelserver.jsontext import show
 
 
 def check_known(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
@@ -28,13 +29,3 @@ def read_share(given: Mapping[str, Any], name: str, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise InvalidInput(f"parameters.{name}: expected a number from 0 to 1, got {show(value)}")
     return float(value)
-
-
-def show(value: object, most_characters: int = 40) -> str:
-    """Describe a value of a request in an error: its JSON type and, when short, itself."""
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
-    kind = kinds.get(type(value), "null" if value is None else "a number")
-    text = repr(value)
-    if isinstance(value, (dict, list)) or value is None or len(text) > most_characters:
-        return kind
-    return f"{kind} ({text})"

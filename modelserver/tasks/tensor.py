@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from modelserver.artefact import Artefact
-from modelserver.datatypes import DTYPES
 from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
+from modelserver.jsontext import show
 from modelserver.manifest import ANY_SIZE, TensorSpec
-from modelserver.tasks.fields import check_known, show
+from modelserver.tasks.fields import check_known
+from modelserver.tensors import flatten, to_array
 
 LABELS_NAME = "labels.json"
 
@@ -65,7 +66,7 @@ class TensorTask:
                 f"expected an object with {', '.join(self._inputs)}, got one with "
                 f"{', '.join(sorted(given)) or 'no field'}"
             )
-        return {name: _to_array(spec, given[name]) for name, spec in self._inputs.items()}
+        return {name: _to_row(spec, given[name]) for name, spec in self._inputs.items()}
 
     def encode(self, row: Mapping[str, np.ndarray], parameters: None) -> Any:
         """Answer an object with each output, or the bare value when there is only one."""
@@ -85,48 +86,14 @@ def _read_labels(artefact: Artefact) -> list[Any]:
     return labels
 
 
-def _to_array(spec: TensorSpec, value: Any) -> Any:
-    """Turn JSON values into one row of an input, checking every element against the datatype."""
-    # An object array keeps each element's own type; numpy's guess would turn [1, "x"] into texts.
-    elements = np.array(value, dtype=np.object_)
+def _to_row(spec: TensorSpec, value: Any) -> Any:
+    """Turn JSON values into one row of an input: an array, or a str for a bare text."""
+    elements, shape = flatten(spec.name, value)
     row_shape = spec.shape[1:]
-    if len(elements.shape) != len(row_shape) or any(
-        want not in (ANY_SIZE, got) for want, got in zip(row_shape, elements.shape, strict=True)
+    if len(shape) != len(row_shape) or any(
+        want not in (ANY_SIZE, got) for want, got in zip(row_shape, shape, strict=True)
     ):
         raise InvalidInput(
-            f"{spec.name}: expected the shape {list(row_shape)} for one row, "
-            f"got {list(elements.shape)}"
+            f"{spec.name}: expected the shape {list(row_shape)} for one row, got {list(shape)}"
         )
-    dtype = DTYPES[spec.datatype]
-    types, expected = _ELEMENTS[dtype.kind]
-    wrong = set(map(type, elements.flat)) - types
-    if wrong:
-        first = next(element for element in elements.flat if type(element) in wrong)
-        raise InvalidInput(f"{spec.name}: expected {expected}, got {show(first)}")
-    if dtype.kind == "O":
-        return elements[()]
-    return _cast(spec, elements, dtype)[()]
-
-
-def _cast(spec: TensorSpec, elements: np.ndarray, dtype: np.dtype[np.generic]) -> np.ndarray:
-    """Convert checked elements, refusing numbers that the datatype cannot hold."""
-    if dtype.kind in "iu" and elements.size:
-        limits = np.iinfo(dtype.type)  # type: ignore[type-var]
-        for extreme in (elements.min(), elements.max()):
-            if not limits.min <= extreme <= limits.max:
-                raise InvalidInput(f"{spec.name}: {extreme} is out of range for {spec.datatype}")
-    with np.errstate(over="ignore"):
-        array = elements.astype(dtype)
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        raise InvalidInput(f"{spec.name}: a number is out of range for {spec.datatype}")
-    return array
-
-
-_ELEMENTS: dict[str, tuple[set[type], str]] = {
-    "b": ({bool}, "true or false"),
-    "i": ({int}, "whole numbers"),
-    "u": ({int}, "whole numbers"),
-    "f": ({int, float}, "numbers"),
-    "O": ({str}, "texts"),
-}
-"""Kind of numpy dtype to the JSON types it takes; 3.0 is no whole number and true is no number."""
+    return to_array(spec.name, spec.datatype, elements).reshape(shape)[()]
