@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 from skl2onnx import convert_sklearn
@@ -28,11 +27,16 @@ from converters.sparse_head_onnx import (
     split_weights,
 )
 from converters.text_onnx import add_features, add_to_container
-from converters.text_weights import SparseRow, known_terms
+from converters.text_weights import IDF, VOCABULARY, SparseRow, known_terms
 
 INPUT = "question"
 OUTPUT = "probabilities"
 PRODUCER = "modelserver converters"
+
+# Names in the graph.
+_FEATURES = "features.{}."
+_MATCHER = "matcher."
+_TEXT = "one_question"
 
 _METADATA = "faq_pipeline"
 _FORMAT = 1
@@ -165,21 +169,21 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     """Add the pipeline's graph: features of one text, sparse, then scores and probabilities."""
     pipeline = operator.raw_operator
     columns, values, offset = [], [], 0
-    body = GraphParts("matcher_")
+    body = GraphParts()
     for name, vectorizer, weight in _vectorizers(pipeline):
-        body.prefix = f"{name}_"
-        row = add_features(body, f"{INPUT}_text", vectorizer)
+        body.prefix = _FEATURES.format(name)
+        row = add_features(body, _TEXT, vectorizer)
         row = _scale(body, row, weight)
         columns.append(body.node("Add", row.columns, body.constant(offset)))
         values.append(row.values)
         offset += len(vectorizer.vocabulary_)
-    body.prefix = "matcher_"
+    body.prefix = _MATCHER
     matcher = pipeline[-1]
     tables = split_weights(matcher.coef_, matcher.intercept_)
     row = SparseRow(body.join(*columns), body.join(*values))
     result = body.node("Sigmoid", add_scores(body, row, tables))
     faqs = len(matcher.classes_)
-    add_to_container(container, operator, "faq_", body, f"{INPUT}_text", result, faqs)
+    add_to_container(container, operator, "batch.", body, _TEXT, result, faqs)
 
 
 def _scale(parts: GraphParts, row: SparseRow, weight: float) -> SparseRow:
@@ -221,7 +225,7 @@ def _read_vocabularies(proto: onnx.ModelProto) -> dict[str, dict[str, int]]:
     loops = [node for node in proto.graph.node if node.op_type == "Loop"]
     vocabularies = {}
     for node in loops[0].attribute[0].g.node:
-        if node.name.endswith("_vocabulary"):
+        if node.name.endswith("." + VOCABULARY):
             fields = {attribute.name: attribute for attribute in node.attribute}
             terms = [term.decode() for term in fields["keys_strings"].strings]
             vocabularies[node.name] = dict(zip(terms, fields["values_int64s"].ints, strict=True))
@@ -229,7 +233,7 @@ def _read_vocabularies(proto: onnx.ModelProto) -> dict[str, dict[str, int]]:
 
 
 def _read_tables(arrays: dict[str, onnx.TensorProto], terms: int) -> HeadTables:
-    names = {field: f"matcher_{field}" for field in HeadTables._fields}
+    names = {field: _MATCHER + field for field in HeadTables._fields}
     found = {field: name for field, name in names.items() if name in arrays}
     named = {field: numpy_helper.to_array(arrays[name]) for field, name in found.items()}
     return restore_tables(named, terms)
@@ -243,11 +247,9 @@ def _read_vectorizer(
     name, options = described["name"], dict(described["options"])
     options["ngram_range"] = tuple(options["ngram_range"])
     kinds = {"TfidfVectorizer": TfidfVectorizer, "CountVectorizer": CountVectorizer}
-    vocabulary = vocabularies[f"{name}_vocabulary"]
-    # `vocabulary` keeps the columns as they are; fitting on no data then fixes `vocabulary_`.
-    vectorizer = kinds[described["kind"]](vocabulary=vocabulary, **options)
-    vectorizer._validate_vocabulary()
+    prefix = _FEATURES.format(name)
+    vectorizer = kinds[described["kind"]](vocabulary=vocabularies[prefix + VOCABULARY], **options)
+    vectorizer.fit([""])  # a given vocabulary is kept as it is
     if options.get("use_idf"):
-        idf: npt.NDArray[np.float64] = numpy_helper.to_array(arrays[f"{name}_idf"])
-        vectorizer.idf_ = idf
+        vectorizer.idf_ = numpy_helper.to_array(arrays[prefix + IDF])
     return vectorizer

@@ -1,6 +1,6 @@
 """Collects the nodes and constants of one ONNX graph, with names that do not depend on chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ class GraphParts:
     """Nodes and constants in the order they are added; every name starts with a prefix.
 
     Args:
-        prefix: makes the names of this graph differ from those of its neighbours.
+        prefix: makes the names of this graph differ from those of its neighbours; may be set
+            anew between nodes, to name the sections of a graph.
 
     Attributes:
         nodes: what was added so far.
@@ -36,20 +37,18 @@ class GraphParts:
         self.tables: list[onnx.TensorProto] = []
         self._names: dict[tuple[str, str, tuple[int, ...]], str] = {}
 
-    def node(
-        self, op_type: str, *inputs: str, outputs: int = 1, domain: str = "", **attributes: Any
-    ) -> Any:
-        """Append a node.
+    def node(self, op_type: str, *inputs: str, domain: str = "", **attributes: Any) -> str:
+        """Append a node with one output and return that output's name."""
+        name = self._next_name(op_type)
+        self._append(op_type, inputs, [name], name, domain, attributes)
+        return name
 
-        Returns:
-            The name of its output, or a list of names when `outputs` is above one.
-        """
-        name = f"{self.prefix}{op_type}_{len(self.nodes)}"
-        results = [name] if outputs == 1 else [f"{name}_{number}" for number in range(outputs)]
-        self.nodes.append(
-            helper.make_node(op_type, list(inputs), results, name, domain=domain, **attributes)
-        )
-        return results[0] if outputs == 1 else results
+    def outputs(self, count: int, op_type: str, *inputs: str, **attributes: Any) -> list[str]:
+        """Append a node with several outputs and return their names."""
+        name = self._next_name(op_type)
+        results = [f"{name}.{number}" for number in range(count)]
+        self._append(op_type, inputs, results, name, "", attributes)
+        return results
 
     def constant(self, value: Any, dtype: Any = np.int64) -> str:
         """Store a small value once and return its name; strings need dtype=object."""
@@ -66,10 +65,10 @@ class GraphParts:
         return self.prefix + name
 
     def lookup(
-        self, keys: str, table: dict[str, int], default: int = -1, name: str | None = None
+        self, keys: str, table: Mapping[str, int], default: int, name: str | None = None
     ) -> str:
         """Map strings [T] to integers [T] by a dictionary; unknown ones become `default`."""
-        node_name: str = self.node(
+        found = self.node(
             "LabelEncoder",
             keys,
             domain=ML_DOMAIN,
@@ -79,11 +78,11 @@ class GraphParts:
         )
         if name is not None:
             self.nodes[-1].name = self.prefix + name
-        return node_name
+        return found
 
     def slice(self, values: str, start: int, end: int = _END, step: int = 1) -> str:
         """Take values[start:end:step] of a vector, as Python does."""
-        sliced: str = self.node(
+        return self.node(
             "Slice",
             values,
             self.constant([start]),
@@ -91,20 +90,17 @@ class GraphParts:
             self.constant([0]),
             self.constant([step]),
         )
-        return sliced
 
     def pick(self, vector: str, places: str) -> str:
         """Take the values of a vector [T] at some places [Z] -> [Z].
 
         GatherElements does what Gather would, eight times faster on single numbers.
         """
-        picked: str = self.node("GatherElements", vector, places, axis=0)
-        return picked
+        return self.node("GatherElements", vector, places, axis=0)
 
     def join(self, *vectors: str) -> str:
         """Put vectors behind each other."""
-        joined: str = vectors[0] if len(vectors) == 1 else self.node("Concat", *vectors, axis=0)
-        return joined
+        return vectors[0] if len(vectors) == 1 else self.node("Concat", *vectors, axis=0)
 
     def tokenize(self, text: str, **attributes: Any) -> str:
         """Cut one text [1] into strings [T]; attributes are those of the Tokenizer operator.
@@ -120,8 +116,7 @@ class GraphParts:
             mincharnum=1,
             **attributes,
         )
-        flat: str = self.node("Reshape", tokens, self.constant([-1]))
-        return flat
+        return self.node("Reshape", tokens, self.constant([-1]))
 
     def characters(self, text: str) -> str:
         """Cut one text [1] into its code points [T]."""
@@ -130,6 +125,22 @@ class GraphParts:
     def graph(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> onnx.GraphProto:
         """Close the graph; the tables stay outside."""
         return helper.make_graph(self.nodes, name, inputs, outputs, self.constants)
+
+    def _next_name(self, op_type: str) -> str:
+        return f"{self.prefix}{op_type}_{len(self.nodes)}"
+
+    def _append(
+        self,
+        op_type: str,
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        name: str,
+        domain: str,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        self.nodes.append(
+            helper.make_node(op_type, inputs, outputs, name, domain=domain, **attributes)
+        )
 
 
 def add_text_loop(
@@ -172,5 +183,4 @@ def add_text_loop(
     parts.tables.extend(body.tables)
     count = parts.node("Squeeze", parts.node("Shape", texts))
     always = parts.constant(True, np.bool_)
-    stacked: str = parts.node("Loop", count, always, body=graph)
-    return stacked
+    return parts.node("Loop", count, always, body=graph)

@@ -125,8 +125,7 @@ def _add_dense_scores(parts: GraphParts, columns: str, values: str) -> str:
     factors = parts.node("Compress", values, common, axis=0)
     one_row = parts.node("Unsqueeze", factors, parts.constant([0]))
     product = parts.node("MatMul", one_row, rows)
-    scores: str = parts.node("Squeeze", product, parts.constant([0]))
-    return scores
+    return parts.node("Squeeze", product, parts.constant([0]))
 
 
 def _add_posted_scores(parts: GraphParts, columns: str, values: str, scores: str) -> str:
@@ -152,11 +151,9 @@ def _add_posted_scores(parts: GraphParts, columns: str, values: str, scores: str
     faqs = parts.pick(parts.prefix + "faqs", places)
     weights = parts.pick(parts.prefix + "weights", places)
     shares = parts.node("Mul", weights, parts.pick(values, owners))
-    total_scores: str = parts.node("ScatterElements", scores, faqs, shares, reduction="add")
-    return total_scores
+    return parts.node("ScatterElements", scores, faqs, shares, reduction="add")
 
 
 def _add_start(parts: GraphParts, columns: str) -> str:
-    start: str = parts.pick(parts.prefix + "starts", columns)
-    start = parts.node("Cast", start, to=TensorProto.INT64)
-    return start
+    start = parts.pick(parts.prefix + "starts", columns)
+    return parts.node("Cast", start, to=TensorProto.INT64)

@@ -37,8 +37,7 @@ def _add_replacements(parts: GraphParts, characters: str, table: dict[str, str])
         default_string=_UNCHANGED,
     )
     unchanged = parts.node("Equal", replaced, parts.constant([_UNCHANGED], object))
-    folded: str = parts.node("Where", unchanged, characters, replaced)
-    return folded
+    return parts.node("Where", unchanged, characters, replaced)
 
 
 def _add_final_sigmas(parts: GraphParts, characters: str, folded: str, final_sigma: str) -> str:
@@ -64,8 +63,7 @@ def _add_final_sigmas(parts: GraphParts, characters: str, folded: str, final_sig
         "ScatterElements", nowhere, places, parts.node("Cast", final, to=TensorProto.FLOAT)
     )
     marked = parts.node("Cast", marks, to=TensorProto.BOOL)
-    result: str = parts.node("Where", marked, parts.constant([final_sigma], object), folded)
-    return result
+    return parts.node("Where", marked, parts.constant([final_sigma], object), folded)
 
 
 def _sigma(parts: GraphParts) -> str:
@@ -95,5 +93,4 @@ def _add_join(parts: GraphParts, pieces: str) -> str:
         ],
     )
     start = parts.join(parts.constant([""], object), pieces)  # never empty
-    text: str = parts.node("Loop", "", parts.constant(True, np.bool_), start, body=graph)
-    return text
+    return parts.node("Loop", "", parts.constant(True, np.bool_), start, body=graph)

@@ -89,10 +89,10 @@ def convert_vectorizer(scope: Any, operator: Any, container: Any) -> None:
             f"{type(vectorizer).__name__} gets an input that is not declared as text; "
             "declare it with --inputs NAME:string"
         )
-    prefix = scope.get_unique_variable_name(type(vectorizer).__name__.lower()) + "_"
-    body = GraphParts(prefix + "body_")
+    prefix = scope.get_unique_variable_name(type(vectorizer).__name__.lower()) + "."
+    body = GraphParts(prefix + "text.")
     width = len(vectorizer.vocabulary_)
-    text = f"{body.prefix}text"
+    text = f"{body.prefix}input"
     result = add_dense(body, add_features(body, text, vectorizer), width)
     add_to_container(container, operator, prefix, body, text, result, width)
 

@@ -12,6 +12,10 @@ from onnx import TensorProto
 from converters.graph_parts import GraphParts
 from converters.text_terms import reachable
 
+VOCABULARY = "vocabulary"
+"""Name of the node that knows the vocabulary, and of the table of factors, after the prefix."""
+IDF = "idf"
+
 
 class SparseRow(NamedTuple):
     """One text's features: names of `columns`, int64 [Z] ascending, and `values`, double [Z]."""
@@ -23,12 +27,12 @@ class SparseRow(NamedTuple):
 def add_counts(parts: GraphParts, terms: str, vectorizer: Any) -> SparseRow:
     """Count the known terms: terms [G] -> columns and counts [Z]."""
     table = known_terms(vectorizer)
-    ids = parts.lookup(terms, table, name="vocabulary")
+    ids = parts.lookup(terms, table, default=-1, name=VOCABULARY)
     known = parts.node("GreaterOrEqual", ids, parts.constant(0))
     hits = parts.node("Compress", ids, known, axis=0)
     # Equal columns stand together once sorted; each change of value starts a column.
     count = parts.node("Shape", hits)
-    ordered, _ = parts.node("TopK", hits, count, outputs=2, largest=0, sorted=1)
+    ordered, _ = parts.outputs(2, "TopK", hits, count, largest=0, sorted=1)
     before = parts.slice(parts.join(parts.constant([-1]), ordered), 0, -1)
     changes = parts.node("Not", parts.node("Equal", ordered, before))
     starts = parts.node("Reshape", parts.node("NonZero", changes), parts.constant([-1]))
@@ -65,7 +69,7 @@ def add_tfidf(
     if sublinear:
         values = parts.node("Add", parts.node("Log", values), parts.constant(1.0, np.float64))
     if idf is not None:
-        factors = parts.pick(parts.table("idf", idf.astype(np.float64)), row.columns)
+        factors = parts.pick(parts.table(IDF, idf.astype(np.float64)), row.columns)
         values = parts.node("Mul", values, factors)
     if norm is not None:
         length = parts.node(
@@ -82,5 +86,4 @@ def add_dense(parts: GraphParts, row: SparseRow, width: int) -> str:
     """Spread a sparse row over all its columns: float32 [width]."""
     zeros = parts.node("ConstantOfShape", parts.constant([width]))
     values = parts.node("Cast", row.values, to=TensorProto.FLOAT)
-    dense: str = parts.node("ScatterElements", zeros, row.columns, values)
-    return dense
+    return parts.node("ScatterElements", zeros, row.columns, values)
