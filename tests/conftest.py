@@ -21,6 +21,7 @@ from onnx import TensorProto, helper, numpy_helper
 from converters.parity import Examples
 from converters.publish import Place, Publication, publish
 from converters.report import Report
+from modelserver.artefact import Artefact, Draft
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -112,6 +113,24 @@ def publish_tensor(
         **more,
     )
     return publish(publication, Place.choose(str(repository), name, version), Report(name))
+
+
+@pytest.fixture
+def linear_onnx() -> bytes:
+    """The bytes of `linear_model`."""
+    return linear_model()
+
+
+@pytest.fixture
+def reseal() -> Callable[[Path, str, str | bytes], None]:
+    """Change a file of an artefact and make the manifest agree with it."""
+
+    def change(folder: Path, name: str, content: str | bytes) -> None:
+        draft = Draft(folder)
+        draft.write(name, content)
+        draft.seal(Artefact.open(folder).manifest)
+
+    return change
 
 
 @pytest.fixture
