@@ -218,6 +218,14 @@ class RunningServer:
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.read(), dict(error.headers))
 
+    def close(self) -> None:
+        """End the process without ceremony."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(timeout=10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait for the exit code."""
         if self.process.poll() is None:
@@ -238,7 +246,18 @@ def serve() -> Iterator[Callable[..., RunningServer]]:
 
     yield start
     for server in running:
-        server.process.kill()
-        server.process.wait()
-        assert server.process.stdout is not None
-        server.process.stdout.close()
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def javascript_faq(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artefact of `make demo`: the JavaScript FAQ, trained and converted as the README says."""
+    examples = ROOT / "examples" / "javascript-faq"
+    repository = tmp_path_factory.mktemp("models")
+    command = [sys.executable, "-m", "converters", "faq", "--name", "javascript-faq"]
+    command += ["--output", str(repository), "--faqs", str(examples / "faqs.jsonl")]
+    command += ["--duplicates", str(examples / "duplicates.jsonl")]
+    command += ["--out-of-scope", str(examples / "out_of_scope.jsonl")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return repository / "javascript-faq" / "1"

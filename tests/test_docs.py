@@ -1,0 +1,104 @@
+"""The documentation is true: its commands run, its links lead somewhere, its targets exist."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, RunningServer
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
+HEADING = re.compile(r"^#+ +(.*?) *$", re.MULTILINE)
+SERVE = "python -m modelserver"
+
+
+def blocks() -> list[object]:
+    """Every block of shell commands, named by the page and line it stands on."""
+    found: list[object] = []
+    for page in PAGES:
+        text = page.read_text()
+        for match in BLOCK.finditer(text):
+            line = text[: match.start()].count("\n") + 2
+            name = f"{page.relative_to(ROOT)}:{line}"
+            found.append(pytest.param(match.group(1), id=name))
+    return found
+
+
+@pytest.fixture(scope="module")
+def demo(javascript_faq: Path) -> Iterator[RunningServer]:
+    """The server of `make demo`."""
+    server = RunningServer(javascript_faq.parent.parent)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, javascript_faq: Path) -> Path:
+    """A folder like a checkout in which a reader has followed the quickstart."""
+    for name in ("examples", "benchmarks"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(javascript_faq, tmp_path / "models" / "javascript-faq" / "1")
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", blocks())
+def test_commands_run(block: str, demo: RunningServer, desk: Path) -> None:
+    """Every command of every page works as printed."""
+    if block.startswith("make "):
+        for line in block.splitlines():
+            subprocess.run(["make", "-n", *line.split()[1:]], cwd=ROOT, check=True)
+        return
+    if block.startswith(SERVE):
+        flags = block.removeprefix(SERVE).replace("\\\n", " ").split()
+        models = flags[flags.index("--models") + 1]
+        others = [f for f in flags if f not in ("--models", models)]
+        server = RunningServer(desk / models, *others)
+        server.close()
+        return
+    script = block.replace("http://localhost:8080", demo.url)
+    script = script.replace("http://localhost:9090", demo.management_url)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script.replace("curl -s ", "curl -s --fail-with-body ")],
+        cwd=desk,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", [pytest.param(p, id=p.name) for p in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file, and its heading when it names one."""
+    for target, heading in LINK.findall(page.read_text()):
+        if "://" in target:
+            continue
+        path = (page.parent / target).resolve() if target else page
+        assert path.exists(), f"{page.name} links to {target}"
+        if heading:
+            anchors = {
+                re.sub(r"[^\w\- ]", "", text).lower().replace(" ", "-")
+                for text in HEADING.findall(path.read_text())
+            }
+            assert heading in anchors, f"{page.name} links to {target}#{heading}"
+
+
+def test_readme_opens_with_the_two_commands() -> None:
+    """The first two commands a newcomer reads are `make demo` and `make test`."""
+    first, second, *_ = BLOCK.findall((ROOT / "README.md").read_text())
+    assert (first, second) == ("make demo\n", "make test\n")
+
+
+def test_ci_runs_the_readme_test_command() -> None:
+    """CI runs what the README tells people to run."""
+    assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
