@@ -1,0 +1,136 @@
+"""A repository of small models, the whole application in this process, and long-lived servers."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from werkzeug.test import Client, TestResponse
+
+from modelserver import compat
+from modelserver.access import Access
+from modelserver.app import create_app, create_management_app
+from modelserver.metrics import Metrics
+from modelserver.repository import Repository
+from modelserver.scorer import Scorer
+from modelserver.scoring import ROUTES, Route, ScoringApp
+from tests.conftest import RunningServer
+from tests.modelserver.samples import publish_all, publish_faq, publish_slow
+
+MAX_BODY_BYTES = 100_000
+MAX_INSTANCES = 8
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with one model of each kind; read it only."""
+    return publish_all(tmp_path_factory.mktemp("all") / "models")
+
+
+@pytest.fixture(scope="session")
+def faq_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the FAQ model alone; read it only."""
+    repository = tmp_path_factory.mktemp("faq") / "models"
+    publish_faq(repository)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def repository(models: Path) -> Repository:
+    """The loaded models."""
+    return Repository.load(models, threads=1, loaded=lambda model: None)
+
+
+@pytest.fixture(scope="session")
+def faq_repository(faq_models: Path) -> Repository:
+    """The loaded FAQ model alone, as the historic /score needs it."""
+    return Repository.load(faq_models, threads=1, loaded=lambda model: None)
+
+
+@dataclass
+class Site:
+    """Both applications of a server in this process, without sockets."""
+
+    scorer: Scorer
+    metrics: Metrics
+    scoring: Client
+    management: Client
+    events: list[dict[str, Any]] = field(default_factory=list)
+
+    def post(self, path: str, body: Any, **more: Any) -> TestResponse:
+        """POST to the scoring port; anything but bytes is sent as JSON."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            more.setdefault("content_type", "application/json")
+        return self.scoring.post(path, data=body, **more)
+
+
+@pytest.fixture
+def make_site() -> Callable[..., Site]:
+    """Build applications around a repository, ready unless told otherwise."""
+
+    def make(
+        models: Repository | None, routes: tuple[Route, ...] = (), historic: bool = True
+    ) -> Site:
+        metrics = Metrics()
+        scorer = Scorer(metrics)
+        events: list[dict[str, Any]] = []
+        access = Access(lambda event, **fields: events.append({"event": event, **fields}), metrics)
+        app = create_app(scorer, access, historic)
+        hot_path = ScoringApp(
+            app.wsgi_app,
+            scorer,
+            access,
+            (*routes, *ROUTES, *(compat.ROUTES if historic else ())),
+            max_body_bytes=MAX_BODY_BYTES,
+            max_instances=MAX_INSTANCES,
+        )
+        if models is not None:
+            scorer.open(models)
+        management = create_management_app(scorer, metrics, access)
+        return Site(scorer, metrics, Client(hot_path), Client(management), events)
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site], repository: Repository) -> Site:
+    """The applications with every model."""
+    return make_site(repository)
+
+
+@pytest.fixture
+def faq_site(make_site: Callable[..., Site], faq_repository: Repository) -> Site:
+    """The applications with the FAQ model alone."""
+    return make_site(faq_repository)
+
+
+def _serve(models: Path, *flags: str) -> Iterator[RunningServer]:
+    server = RunningServer(models, *flags)
+    yield server
+    server.process.kill()
+    server.process.wait()
+    assert server.process.stdout is not None
+    server.process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(models: Path) -> Iterator[RunningServer]:
+    """A real server with every model; do not stop it."""
+    yield from _serve(models, "--max-body-bytes", str(MAX_BODY_BYTES))
+
+
+@pytest.fixture(scope="session")
+def faq_server(faq_models: Path) -> Iterator[RunningServer]:
+    """A real server with the FAQ model alone; do not stop it."""
+    yield from _serve(faq_models, "--max-body-bytes", str(MAX_BODY_BYTES))
+
+
+@pytest.fixture(scope="session")
+def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a model that takes as long as it is told."""
+    repository = tmp_path_factory.mktemp("slow") / "models"
+    publish_slow(repository)
+    return repository

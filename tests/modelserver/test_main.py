@@ -1,0 +1,64 @@
+"""`python -m modelserver`: help, version and the exit code of a wrong setting."""
+
+import dataclasses
+
+import pytest
+
+from modelserver import __version__
+from modelserver.__main__ import main
+from modelserver.settings import Settings, environment_name, flag_name
+
+
+def test_help_shows_every_setting(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """--help has the flag, variable, default and meaning of every setting."""
+    monkeypatch.setenv("COLUMNS", "1000")
+    with pytest.raises(SystemExit) as ending:
+        main(["--help"])
+    assert ending.value.code == 0
+    text = capsys.readouterr().out
+    for row in dataclasses.fields(Settings):
+        assert f"{flag_name(row.name)} VALUE" in text
+        assert f"{row.metadata['meaning']} [{row.default}] ({environment_name(row.name)})" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """--version says which release this is."""
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"modelserver {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "named"),
+    [
+        (["--port", "x"], {}, "--port: expected a whole number, got 'x'"),
+        (["--port", "70000"], {}, "port: expected 0 to 65535, got 70000"),
+        ([], {"MODELSERVER_X": "1"}, "MODELSERVER_X: there is no such setting"),
+        (["--port", "9090"], {}, "port and management_port are both 9090"),
+    ],
+)
+def test_wrong_setting(
+    arguments: list[str],
+    environment: dict[str, str],
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrong setting ends the process with exit code 2 and one line that names it."""
+    for variable, text in environment.items():
+        monkeypatch.setenv(variable, text)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"modelserver: {named}")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["--ports", "1"], ["--por", "1"], ["stray"], ["--port"]])
+def test_unknown_flag(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Unknown, shortened and incomplete flags are refused with exit code 2."""
+    with pytest.raises(SystemExit) as ending:
+        main(arguments)
+    assert ending.value.code == 2
+    assert "usage: python -m modelserver" in capsys.readouterr().err
