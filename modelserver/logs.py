@@ -1,5 +1,7 @@
 """One line per event on standard output; never inputs, predictions or keys."""
 
+import contextlib
+import json
 import logging
 import sys
 import threading
@@ -38,19 +40,25 @@ class LineLog:
         now = self._clock()
         whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         line = self._format(f"{whole}.{int(now * 1000) % 1000:03d}Z", event, fields)
-        with self._lock:
+        # A closed pipe or a full disk must not fail the request that is being logged.
+        with self._lock, contextlib.suppress(OSError, ValueError):
             self._stream.write(line)
             self._stream.flush()
 
 
 def _as_json(now: str, event: str, fields: dict[str, Any]) -> str:
-    return encode_json({"time": now, "event": event, **fields}).decode() + "\n"
+    values = {"time": now, "event": event, **fields}
+    try:
+        return encode_json(values).decode() + "\n"
+    except TypeError:  # a file name that is not UTF-8, or an object from a library
+        return json.dumps(values, default=str) + "\n"
 
 
 def _as_text(now: str, event: str, fields: dict[str, Any]) -> str:
+    texts = {name: str(value).encode(errors="replace").decode() for name, value in fields.items()}
     # A value with several words goes on a line of its own, so that it can be copied whole.
-    short = [f"{k}={v}" for k, v in fields.items() if " " not in str(v)]
-    long = [f"\n    {k}: {v}" for k, v in fields.items() if " " in str(v)]
+    short = [f"{name}={text}" for name, text in texts.items() if len(text.split()) == 1]
+    long = [f"\n    {name}: {text}" for name, text in texts.items() if len(text.split()) > 1]
     return " ".join([now[11:19], event, *short]) + "".join(long) + "\n"
 
 
