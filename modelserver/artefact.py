@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from modelserver.errors import ArtefactError
+from modelserver.errors import ArtefactError, Undecodable
+from modelserver.jsontext import decode_json
 from modelserver.manifest import MANIFEST_NAME, FileRecord, Manifest
 
 MODEL_NAME = "model.onnx"
@@ -61,6 +62,7 @@ class Artefact:
         """
         path = folder / MANIFEST_NAME
         try:
+            _check_inside(folder, path)
             if path.stat().st_size > _MAX_MANIFEST_BYTES:
                 raise ArtefactError(f"{path}: larger than {_MAX_MANIFEST_BYTES} bytes")
             text = path.read_bytes()
@@ -100,10 +102,11 @@ class Artefact:
         """
         if name not in self.manifest.files:
             raise ArtefactError(f"{self.folder}/{MANIFEST_NAME}: files: {name} is not listed")
+        path = self.folder / name
         try:
-            return json.loads((self.folder / name).read_bytes())
-        except (OSError, ValueError, RecursionError) as error:
-            raise ArtefactError(f"{self.folder}/{name}: not readable as JSON: {error}") from error
+            return decode_json(path.read_bytes(), str(path))
+        except (OSError, Undecodable) as error:
+            raise ArtefactError(str(error)) from error
 
     def golden(self) -> Golden:
         """Read the golden pair.
@@ -134,10 +137,19 @@ def find_artefacts(models: Path) -> list[Path]:
         ArtefactError: the folder is missing, holds no artefact, or a version folder has a
             name that is not a positive whole number.
     """
-    if not models.is_dir():
-        raise ArtefactError(f"{models}: no such folder")
-    if (models / MANIFEST_NAME).exists():
-        return [models]
+    try:
+        if not models.is_dir():
+            raise ArtefactError(f"{models}: no such folder")
+        found = [models] if (models / MANIFEST_NAME).exists() else _versions(models)
+    except OSError as error:
+        raise ArtefactError(f"{models}: cannot be read: {error.strerror}") from error
+    if not found:
+        raise ArtefactError(f"{models}: no artefact <name>/<version>/{MANIFEST_NAME} in it")
+    return found
+
+
+def _versions(models: Path) -> list[Path]:
+    """The version folders of a repository, by name, then number."""
     found = []
     for name in _visible_folders(models):
         versions = _visible_folders(name)
@@ -145,15 +157,13 @@ def find_artefacts(models: Path) -> list[Path]:
             if not version.name.isascii() or not version.name.isdigit() or int(version.name) < 1:
                 raise ArtefactError(f"{version}: a version is a positive whole number")
         found += sorted(versions, key=lambda folder: int(folder.name))
-    if not found:
-        raise ArtefactError(f"{models}: no artefact <name>/<version>/{MANIFEST_NAME} in it")
     return found
 
 
 def next_version(repository: Path, name: str) -> int:
     """The version number after the newest one of a model in a repository."""
     folder = repository / name
-    numbers = [int(p.name) for p in folder.glob("[0-9]*") if p.name.isdigit()]
+    numbers = [int(p.name) for p in folder.glob("[0-9]*") if p.name.isdecimal()]
     return max(numbers, default=0) + 1
 
 
@@ -172,9 +182,8 @@ class Draft:
 
     def write_json(self, name: str, value: object) -> Path:
         """Put a value into the draft as JSON and return the file's path."""
-        return self.write(
-            name, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        )
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        return self.write(name, text + "\n")
 
     def seal(self, manifest: Manifest) -> Artefact:
         """Record size and hash of every file, write the manifest and return the artefact."""
@@ -194,27 +203,40 @@ def new_artefact(repository: Path, name: str, version: int) -> Iterator[Draft]:
     """
     target = repository / name / str(version)
     if target.exists():
-        raise ArtefactError(
-            f"{target}: exists already; artefacts are immutable, so use a new version"
-        )
-    created = [folder for folder in (repository, target.parent) if not folder.exists()]
+        raise ArtefactError(f"{target}: exists; artefacts are immutable, so use a new version")
+    created = [folder for folder in target.parents if not folder.exists()]  # deepest first
+    hidden = None
+    try:
+        hidden = _make_hidden(target)
+        yield Draft(hidden)
+        _show(hidden, target)
+    except BaseException:
+        if hidden is not None:
+            shutil.rmtree(hidden, ignore_errors=True)
+        for folder in created:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _make_hidden(target: Path) -> Path:
+    """Make a folder beside an artefact's place that nobody looks at."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        hidden = Path(tempfile.mkdtemp(prefix=f".{version}.", dir=target.parent))
+        return Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
         raise ArtefactError(f"{target}: cannot be written: {error.strerror}") from error
+
+
+def _show(hidden: Path, target: Path) -> None:
+    """Make a filled folder durable, then visible, in this order."""
     try:
-        yield Draft(hidden)
         for file in _walk(hidden):
             _flush(hidden / file)
         hidden.chmod(0o755)  # mkdtemp makes it private; a server may run as another user
         hidden.rename(target)
-    except BaseException:
-        shutil.rmtree(hidden, ignore_errors=True)
-        for folder in reversed(created):
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
+    except OSError as error:
+        raise ArtefactError(f"{target}: cannot be written: {error.strerror}") from error
 
 
 def _verify_file(folder: Path, name: str, record: FileRecord) -> None:
@@ -224,11 +246,7 @@ def _verify_file(folder: Path, name: str, record: FileRecord) -> None:
         raise ArtefactError(f"{folder}/{MANIFEST_NAME}: files: {name!r} is outside the folder")
     path = folder / name
     try:
-        # Mounted Secrets and ConfigMaps are links, but links that stay inside the folder.
-        if not path.resolve(strict=True).is_relative_to(folder.resolve()):
-            raise ArtefactError(f"{path}: is a link to a place outside the folder")
-        if not path.is_file():
-            raise ArtefactError(f"{path}: is not a file")
+        _check_inside(folder, path)
         found = _record(path)
     except OSError as error:
         raise ArtefactError(f"{path}: cannot be read: {error.strerror}") from error
@@ -238,6 +256,20 @@ def _verify_file(folder: Path, name: str, record: FileRecord) -> None:
         raise ArtefactError(f"{path}: expected SHA-256 {record.sha256}, got {found.sha256}")
 
 
+def _check_inside(folder: Path, path: Path) -> None:
+    """Refuse what is no regular file inside the folder; OSError when there is nothing."""
+    if _leads_outside(folder, path):
+        raise ArtefactError(f"{path}: is a link to a place outside the folder")
+    if not path.is_file():
+        raise ArtefactError(f"{path}: is not a file")
+
+
+def _leads_outside(folder: Path, path: Path) -> bool:
+    # Mounted Secrets and ConfigMaps are links, but links that stay inside the folder.
+    # realpath, because Path.resolve raises RuntimeError for a link to itself before Python 3.13.
+    return not Path(os.path.realpath(path, strict=True)).is_relative_to(os.path.realpath(folder))
+
+
 def _record(path: Path) -> FileRecord:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -245,19 +277,20 @@ def _record(path: Path) -> FileRecord:
 
 
 def _walk(folder: Path) -> Iterator[str]:
-    """Yield the files below a folder as relative POSIX paths, hidden ones left out."""
+    """Yield the files below a folder as relative POSIX paths, hidden ones left out.
+
+    A link to a folder outside counts as a file, because nobody has verified what is there.
+    """
     for path in folder.rglob("*"):
         relative = path.relative_to(folder)
-        if not path.is_dir() and not any(part.startswith(".") for part in relative.parts):
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if not hidden and (not path.is_dir() or _leads_outside(folder, path)):
             yield relative.as_posix()
 
 
 def _visible_folders(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.is_dir() and not path.name.startswith(".") and path.name != "lost+found"
-    )
+    folders = (path for path in folder.iterdir() if path.is_dir() and path.name != "lost+found")
+    return sorted(path for path in folders if not path.name.startswith("."))
 
 
 def _flush(path: Path) -> None:

@@ -17,7 +17,8 @@ def largest_deviation(
     Args:
         want: the golden response.
         got: the response of this machine.
-        tolerances: how far numbers may be apart; everything else must be equal.
+        tolerances: how far fractions may be apart. Whole numbers are ids, indexes or exact
+            results, so they must be equal, like everything else.
         where: the path to the values, for the message.
 
     Returns:
@@ -26,7 +27,8 @@ def largest_deviation(
     Raises:
         GoldenMismatch: the structure differs, or a number is off by more than allowed.
     """
-    if _is_number(want) and _is_number(got):
+    types = {type(want), type(got)}
+    if float in types and types <= {int, float}:
         deviation = abs(got - want)
         # Written so that NaN is refused.
         if not deviation <= tolerances.absolute + tolerances.relative * abs(want):
@@ -41,10 +43,6 @@ def largest_deviation(
     else:
         raise GoldenMismatch(f"{where}: expected {_short(want)}, got {_short(got)}")
     return max((largest_deviation(w, g, tolerances, at) for at, w, g in pairs), default=0.0)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _short(value: Any) -> str:

@@ -7,16 +7,22 @@ import orjson
 from modelserver.errors import Undecodable
 
 
-def decode_json(body: bytes) -> Any:
-    """Decode a request body.
+def decode_json(text: bytes | str, where: str = "body") -> Any:
+    """Decode JSON strictly: RFC 8259, UTF-8, no NaN, no lone surrogates, at most 1024 levels.
+
+    A whole number beyond 64 bits becomes a float.
+
+    Args:
+        text: the JSON.
+        where: what holds it, for the error.
 
     Raises:
-        Undecodable: the body is not JSON (RFC 8259, UTF-8, at most 1024 levels deep).
+        Undecodable: the text is not such JSON.
     """
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise Undecodable(f"body: not valid JSON: {error}") from error
+        raise Undecodable(f"{where}: not valid JSON: {error}") from error
 
 
 def encode_json(value: Any) -> bytes:
@@ -30,9 +36,12 @@ def encode_json(value: Any) -> bytes:
 
 def show(value: object, most_characters: int = 40) -> str:
     """Describe a value of a request in an error: its JSON type and, when short, itself."""
-    kinds = {dict: "an object", list: "a list", str: "a text", bool: "a boolean"}
-    kind = kinds.get(type(value), "null" if value is None else "a number")
+    if isinstance(value, dict):
+        return "an object"
+    if isinstance(value, list):
+        return "a list"
+    if value is None:
+        return "null"
+    kind = {str: "a text", bool: "a boolean"}.get(type(value), "a number")
     text = repr(value)
-    if isinstance(value, (dict, list)) or value is None or len(text) > most_characters:
-        return kind
-    return f"{kind} ({text})"
+    return kind if len(text) > most_characters else f"{kind} ({text})"

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from modelserver.errors import ArtefactError
+from modelserver.errors import ArtefactError, Undecodable
+from modelserver.jsontext import decode_json
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -69,7 +70,7 @@ class Tolerances:
         """Read tolerances from JSON; raises ValueError saying what was expected."""
         row = _object(value, {"absolute", "relative"})
         for name, number in row.items():
-            if not isinstance(number, (int, float)) or not 0 <= number <= 1:
+            if type(number) not in (int, float) or not 0 <= number <= 1:
                 raise ValueError(f"{name}: expected a number from 0 to 1, got {number!r}")
         return cls(float(row["absolute"]), float(row["relative"]))
 
@@ -107,9 +108,9 @@ class Manifest:
                 missing, unknown or of the wrong form.
         """
         try:
-            values = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise ArtefactError(f"{MANIFEST_NAME}: not JSON: {error}") from error
+            values = decode_json(text, MANIFEST_NAME)
+        except Undecodable as error:
+            raise ArtefactError(str(error)) from error
         if not isinstance(values, dict):
             raise ArtefactError(f"{MANIFEST_NAME}: expected a JSON object")
         version = values.pop("schema_version", None)
@@ -180,6 +181,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value
 
 
+def _texts(value: object) -> Mapping[str, str]:
+    return {name: _text(text) for name, text in _mapping(value).items()}
+
+
 def _batching(value: object) -> Mapping[str, int]:
     rows = _object(value, {"max_batch_rows"})["max_batch_rows"]
     if type(rows) is not int or rows < 1:
@@ -204,6 +209,6 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "parameters": _mapping,
     "parity": _mapping,
     "evaluation": _mapping,
-    "libraries": _mapping,
+    "libraries": _texts,
     "files": _files,
 }
