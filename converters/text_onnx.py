@@ -15,6 +15,7 @@ from converters.errors import UnsupportedModel
 from converters.graph_parts import OPSETS, GraphParts, add_text_loop
 from converters.text_terms import add_terms
 from converters.text_weights import SparseRow, add_counts, add_dense, add_tfidf
+from converters.tfidf_transformer_onnx import register_tfidf_transformer
 
 _ANALYZERS = ("word", "char", "char_wb")
 _ACCENTS = (None, "ascii", "unicode")
@@ -29,6 +30,7 @@ def register_text_converters() -> None:
             vectorizer_shape,
             convert_vectorizer,
         )
+    register_tfidf_transformer()
 
 
 def check_vectorizer(vectorizer: Any) -> None:

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import cache
 
+import numpy as np
+
 _SURROGATES = range(0xD800, 0xE000)  # no text that reaches ONNX Runtime can hold one
 ALL_CHARACTERS = "".join(chr(code) for code in range(0x110000) if code not in _SURROGATES)
 
@@ -30,14 +32,9 @@ def whitespace() -> tuple[str, ...]:
 
 def re2_class(characters: Iterable[str]) -> str:
     """Write a set of characters as an RE2 character class, with ranges of code points."""
-    codes = sorted(ord(character) for character in characters)
-    ranges: list[list[int]] = []
-    for code in codes:
-        if ranges and code == ranges[-1][1] + 1:
-            ranges[-1][1] = code
-        else:
-            ranges.append([code, code])
-    return "[" + "".join(_re2_range(low, high) for low, high in ranges) + "]"
+    codes = np.sort(np.fromiter(map(ord, characters), dtype=np.int64))
+    ranges = np.split(codes, np.flatnonzero(np.diff(codes) > 1) + 1)
+    return "[" + "".join(_re2_range(int(one[0]), int(one[-1])) for one in ranges) + "]"
 
 
 def _re2_range(low: int, high: int) -> str:
