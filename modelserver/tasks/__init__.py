@@ -5,14 +5,16 @@ A task never sees HTTP, batches or ONNX Runtime. It turns one instance of a requ
 that the caller reads. Everything it needs to know lies in the artefact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from modelserver.artefact import Artefact
 from modelserver.errors import ArtefactError
+from modelserver.memory_budget import MemoryBudget
 from modelserver.tasks.faq import FaqTask
+from modelserver.tasks.image import ImageTask
 from modelserver.tasks.tensor import TensorTask
 
 Row = Mapping[str, Any]
@@ -38,14 +40,19 @@ class Task(Protocol):
         """What a caller may want to know beyond the tensors, for the model's metadata."""
 
 
-TASKS: dict[str, type[FaqTask] | type[TensorTask]] = {
-    "faq": FaqTask,
-    "tensor": TensorTask,
+TASKS: dict[str, Callable[[Artefact, MemoryBudget | None], Task]] = {
+    "faq": lambda artefact, _: FaqTask(artefact),
+    "tensor": lambda artefact, _: TensorTask(artefact),
+    "image-classification": ImageTask,
 }
 
 
-def create_task(artefact: Artefact) -> Task:
+def create_task(artefact: Artefact, memory: MemoryBudget | None = None) -> Task:
     """Make the task that an artefact names.
+
+    Args:
+        artefact: the model's folder.
+        memory: what reading large instances may take; shared by all models of a server.
 
     Raises:
         ArtefactError: the task is unknown, or the artefact lacks what the task needs.
@@ -56,4 +63,4 @@ def create_task(artefact: Artefact) -> Task:
             f"{artefact.folder}/manifest.json: task: expected one of {', '.join(TASKS)}, "
             f"got {manifest.task!r}"
         )
-    return TASKS[manifest.task](artefact)
+    return TASKS[manifest.task](artefact, memory)

@@ -22,6 +22,7 @@ from modelserver.errors import (
 from modelserver.jsontext import show
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.tasks.fields import check_known, read_count, read_share
+from modelserver.tasks.ranking import top
 
 FAQS_NAME = "faqs.json"
 INPUT = "question"
@@ -115,7 +116,7 @@ class FaqTask:
     def encode(self, row: Mapping[str, np.ndarray], parameters: FaqParameters) -> dict[str, Any]:
         """Rank the FAQs by score; the lower column wins a tie."""
         scores = row[OUTPUT]  # [F]
-        best = _top(scores, parameters.top_k)
+        best = top(scores, parameters.top_k)
         matches = [{**self._faqs[i], "score": float(scores[i])} for i in best]
         return {"matches": matches, "matched": matches[0]["score"] >= parameters.min_score}
 
@@ -134,18 +135,6 @@ class FaqTask:
                 "min_score": self._defaults.min_score,
             },
         }
-
-
-def _top(scores: np.ndarray, count: int) -> list[int]:
-    """Columns of the `count` highest scores, highest first, lower column first on ties."""
-    if count < len(scores) // 4:
-        threshold = np.partition(scores, -count)[-count]
-        candidates = np.flatnonzero(scores >= threshold)
-    else:
-        candidates = np.arange(len(scores))
-    order = np.argsort(-scores[candidates], kind="stable")[:count]
-    ranked: list[int] = candidates[order].tolist()
-    return ranked
 
 
 def _read_limit(where: str, preprocessing: Mapping[str, Any]) -> int:
