@@ -1,0 +1,79 @@
+"""A damaged artefact never serves: the process ends with exit code 1 and says what is wrong.
+
+Every case runs the whole of `python -m modelserver` in a process of its own. The processes are
+forked from one that has imported everything, because the imports take most of a start.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.modelserver.damages import FILES, every_damage
+
+DAMAGES = every_damage()
+SECONDS_TO_FAIL = 30
+
+# Reads folders, one a line, and answers {folder: [exit status, output]}.
+DRIVER = f"""
+import json, os, signal, sys, tempfile
+from modelserver.__main__ import main
+results = {{}}
+for folder in sys.stdin.read().split("\\n"):
+    with tempfile.TemporaryFile() as output:
+        child = os.fork()
+        if not child:
+            signal.alarm({SECONDS_TO_FAIL})  # ends a child that serves instead of failing
+            os.dup2(output.fileno(), 1)
+            os._exit(main(["--models", folder, "--port", "0", "--management-port", "0",
+                           "--host", "127.0.0.1", "--drain-delay-seconds", "0"]))
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        output.seek(0)
+        results[folder] = [status, output.read().decode()]
+print(json.dumps(results))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory, faq_models: Path) -> dict[str, Any]:
+    """Damage to [exit code, log lines] of the server that was given it."""
+    base = tmp_path_factory.mktemp("damaged")
+    folders = {}
+    for number, damage in enumerate(DAMAGES):
+        folders[damage.name] = str(base / str(number) / "models")
+        shutil.copytree(faq_models, folders[damage.name])
+        damage.apply(Path(folders[damage.name]) / "faq" / "1")
+    driver = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        input="\n".join(folders.values()),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    results = json.loads(driver.stdout)
+    return {
+        name: (results[folder][0], list(map(json.loads, results[folder][1].splitlines())))
+        for name, folder in folders.items()
+    }
+
+
+@pytest.mark.parametrize("damage", [pytest.param(damage, id=damage.name) for damage in DAMAGES])
+def test_damage_is_never_served(damage: Any, outcomes: dict[str, Any]) -> None:
+    """The exit code is 1, nothing was ever ready, and the last line names file and reason."""
+    status, lines = outcomes[damage.name]
+    assert status == 1
+    assert [line["event"] for line in lines] == ["starting", "failed"]
+    assert damage.said in lines[-1]["error"]
+
+
+def test_table_has_every_file(faq_models: Path) -> None:
+    """The table of damages knows every file of an artefact."""
+    folder = faq_models / "faq" / "1"
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert files == set(FILES)
