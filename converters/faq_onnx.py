@@ -5,6 +5,7 @@ data and without pickle: `read_faq_model` returns a pipeline that exports to the
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,12 @@ def export_faq_model(pipeline: Pipeline) -> onnx.ModelProto:
     vectorizers = _vectorizers(pipeline)
     for name, vectorizer, _ in vectorizers:
         _check_vocabulary(name, vectorizer)
+    features = sum(len(vectorizer.vocabulary_) for _, vectorizer, _ in vectorizers)
+    if features != pipeline[-1].n_features_in_:
+        raise UnsupportedModel(
+            f"the vectorizers give {features} features, the matcher has weights for "
+            f"{pipeline[-1].n_features_in_}"
+        )
     model: onnx.ModelProto = convert_sklearn(
         pipeline,
         "faq",
@@ -249,7 +256,10 @@ def _read_vectorizer(
     kinds = {"TfidfVectorizer": TfidfVectorizer, "CountVectorizer": CountVectorizer}
     prefix = _FEATURES.format(name)
     vectorizer = kinds[described["kind"]](vocabulary=vocabularies[prefix + VOCABULARY], **options)
-    vectorizer.fit([""])  # a given vocabulary is kept as it is
+    with warnings.catch_warnings():
+        # scikit-learn warns of given vocabularies that look odd; this one was fitted once.
+        warnings.simplefilter("ignore")
+        vectorizer.fit([""])
     if options.get("use_idf"):
         vectorizer.idf_ = numpy_helper.to_array(arrays[prefix + IDF])
     return vectorizer
