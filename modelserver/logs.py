@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any, TextIO
 
@@ -83,3 +84,5 @@ def capture_library_logs(log: Log) -> None:
     root = logging.getLogger()
     root.handlers[:] = [_ForwardingHandler(log)]
     root.setLevel(logging.WARNING)
+    # Pillow's warnings quote the file, and Python remembers every different text for ever.
+    warnings.filterwarnings("ignore", module=r"PIL\.")

@@ -9,11 +9,13 @@ from typing import Any, Self
 import numpy as np
 
 from modelserver import v1
-from modelserver.artefact import Artefact
-from modelserver.errors import ArtefactError, RequestError, ServingError
+from modelserver.artefact import Artefact, Golden
+from modelserver.buckets import Buckets
+from modelserver.errors import ArtefactError, ModelFailed, RequestError, ServingError
 from modelserver.golden import GoldenMismatch, largest_deviation
 from modelserver.manifest import MANIFEST_NAME
-from modelserver.runtime import OnnxModel
+from modelserver.memory_budget import MemoryBudget
+from modelserver.runtime import CPU, Device, OnnxModel
 from modelserver.tasks import Row, Task, create_task
 
 DEFAULT_BATCH_ROWS = 32
@@ -41,32 +43,49 @@ class ServedModel:
         self.provider = onnx_model.provider
         self._onnx_model = onnx_model
         self._max_batch_rows = manifest.batching.get("max_batch_rows", DEFAULT_BATCH_ROWS)
+        self._buckets = Buckets(self._max_batch_rows) if onnx_model.on_gpu else None
 
     @classmethod
-    def load(cls, folder: Path, threads: int) -> Self:
-        """Verify an artefact, load it and score its golden request.
+    def load(
+        cls,
+        folder: Path,
+        threads: int,
+        device: Device = CPU,
+        memory: MemoryBudget | None = None,
+    ) -> Self:
+        """Verify an artefact, load it, score its golden request and warm it up.
 
         Args:
             folder: the artefact.
             threads: threads that one inference may use.
+            device: where it runs.
+            memory: what reading large instances may take; shared by all models of a server.
 
         Raises:
             ArtefactError: a hash, a tensor spec or the golden response does not match.
         """
         artefact = Artefact.open(folder)
         artefact.verify()
-        model = cls.assemble(artefact, threads)
+        model = cls.assemble(artefact, threads, device, memory)
         model.golden_error = model._check_golden()
+        model._warm()
         return model
 
     @classmethod
-    def assemble(cls, artefact: Artefact, threads: int) -> Self:
+    def assemble(
+        cls,
+        artefact: Artefact,
+        threads: int,
+        device: Device = CPU,
+        memory: MemoryBudget | None = None,
+    ) -> Self:
         """Put a model together without proving anything: what converters need before it can be.
 
         Raises:
             ArtefactError: the task lacks something, or the tensor specs do not match.
         """
-        model = cls(artefact, create_task(artefact), OnnxModel(artefact.model_path, threads))
+        onnx_model = OnnxModel(artefact.model_path, threads, device)
+        model = cls(artefact, create_task(artefact, memory), onnx_model)
         model._check_specs()
         return model
 
@@ -94,7 +113,10 @@ class ServedModel:
         """Run decoded rows through the model in batches of equal shape; keeps their order."""
         outputs: list[Row] = [{}] * len(rows)
         for batch in _batches(rows, self._max_batch_rows):
-            arrays = self._onnx_model.run(_stack([rows[i] for i in batch]))
+            feeds = _stack([rows[i] for i in batch])
+            if self._buckets is not None:
+                feeds = self._buckets.pad(feeds)
+            arrays = self._onnx_model.run(feeds)
             for position, i in enumerate(batch):
                 outputs[i] = {name: array[position] for name, array in arrays.items()}
         return outputs
@@ -123,9 +145,7 @@ class ServedModel:
         golden = self.artefact.golden()
         where = f"{self.artefact.folder}: golden request"
         try:
-            instances, given = v1.read_request(
-                self.task, golden.content_type, golden.request, max_instances=2**31
-            )
+            instances, given = self._read(golden)
             got = {"predictions": self.score(instances, given).predictions}
             return largest_deviation(golden.response, got, self.artefact.manifest.tolerances)
         except ServingError as error:
@@ -134,6 +154,24 @@ class ServedModel:
             raise ArtefactError(
                 f"{where}: this machine does not answer as recorded: {error}"
             ) from error
+
+    def _warm(self) -> None:
+        """Run every batch size that a GPU will see; the first run of each takes seconds."""
+        if self._buckets is None:
+            return
+        instances, _ = self._read(self.artefact.golden())
+        row = self.task.decode(instances[0])
+        for size in self._buckets.sizes:
+            try:
+                self.run([row] * size)
+            except ModelFailed as error:
+                raise ArtefactError(
+                    f"{self.artefact.folder}: this GPU cannot run batches of {size}: {error}"
+                ) from error
+
+    def _read(self, golden: Golden) -> tuple[list[Any], Mapping[str, Any]]:
+        """The instances and parameters of the golden request."""
+        return v1.read_request(self.task, golden.content_type, golden.request, max_instances=2**31)
 
 
 def _batches(rows: Sequence[Row], most: int) -> Iterator[list[int]]:

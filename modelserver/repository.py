@@ -5,7 +5,9 @@ from pathlib import Path
 
 from modelserver.artefact import find_artefacts
 from modelserver.errors import ArtefactError, NotFound
+from modelserver.memory_budget import MemoryBudget
 from modelserver.model import ServedModel
+from modelserver.runtime import CPU, Device
 
 
 class Repository:
@@ -21,7 +23,12 @@ class Repository:
 
     @classmethod
     def load(
-        cls, folder: Path, threads: int, loaded: Callable[[ServedModel], None]
+        cls,
+        folder: Path,
+        threads: int,
+        loaded: Callable[[ServedModel], None],
+        device: Device = CPU,
+        memory: MemoryBudget | None = None,
     ) -> "Repository":
         """Load every version of every model in a folder; one that fails fails all.
 
@@ -29,6 +36,8 @@ class Repository:
             folder: a repository, or one artefact folder.
             threads: threads that one inference may use.
             loaded: called after each model.
+            device: where the models run.
+            memory: what reading large instances may take, for all models together.
 
         Raises:
             ArtefactError: a model must not be served, or lies in a folder of another name.
@@ -36,7 +45,7 @@ class Repository:
         paths = find_artefacts(folder)
         models: dict[str, dict[int, ServedModel]] = {}
         for path in paths:
-            model = ServedModel.load(path, threads)
+            model = ServedModel.load(path, threads, device, memory)
             expected = path == folder or path.parts[-2:] == (model.name, str(model.version))
             if not expected:
                 raise ArtefactError(

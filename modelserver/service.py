@@ -16,9 +16,11 @@ from modelserver.errors import ArtefactError
 from modelserver.http_server import HttpServer
 from modelserver.jsontext import decode_json, encode_json
 from modelserver.logs import Log, capture_library_logs
+from modelserver.memory_budget import MemoryBudget
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 from modelserver.repository import Repository
+from modelserver.runtime import Device
 from modelserver.scorer import Scorer
 from modelserver.scoring import ROUTES, ScoringApp
 from modelserver.settings import Settings
@@ -50,6 +52,9 @@ class Service:
         self._scorer = Scorer(self._metrics)
         self._access = Access(log, self._metrics)
         self._cpus = available_cpus()
+        self._device = Device(
+            settings.device, settings.gpu_device_id, settings.gpu_memory_limit_bytes
+        )
         # What the main thread reacts to: a Repository, an error, or a signal.
         self._events: queue.SimpleQueue[Repository | ArtefactError | signal.Signals] = (
             queue.SimpleQueue()
@@ -125,6 +130,8 @@ class Service:
                     Path(self._settings.models),
                     self._settings.model_threads or self._cpus,
                     self._model_loaded,
+                    self._device,
+                    MemoryBudget(self._settings.image_memory_bytes),
                 )
             )
         except ArtefactError as error:
@@ -139,6 +146,7 @@ class Service:
             "model_loaded",
             model=model.name,
             version=str(model.version),
+            device=self._settings.device,
             provider=model.provider,
             golden_error=model.golden_error,
         )

@@ -41,6 +41,22 @@ class Settings:
     model_threads: int = _setting(
         0, "threads that one inference uses; 0: the CPU limit of the container", least=0, most=256
     )
+    device: str = _setting(
+        "auto",
+        "where models run; cuda fails to start where CUDA is not active, auto takes the CPU then",
+        choices=("auto", "cpu", "cuda"),
+    )
+    gpu_device_id: int = _setting(0, "which GPU, when there are several", least=0, most=63)
+    gpu_memory_limit_bytes: int = _setting(
+        0, "GPU memory that each model may take; 0: no limit", least=0, most=2**40
+    )
+    image_memory_bytes: int = _setting(
+        256_000_000,
+        "memory for decoding images, all requests together; images that need more are refused",
+        least=1_000_000,
+        # Pillow itself refuses images of more than 178 megapixels; each takes at least 10 bytes.
+        most=1_780_000_000,
+    )
     max_body_bytes: int = _setting(10 * 2**20, "largest request body", least=1024, most=2**30)
     max_instances: int = _setting(256, "most instances in one request", least=1, most=65536)
     max_connections: int = _setting(

@@ -1,13 +1,17 @@
 """The task API's request and response form: KServe and TensorFlow Serving call it V1.
 
 {"instances": [...], "parameters": {...}}  ->  {"model_name", "model_version", "predictions"}
+
+Instead of JSON a body may be one instance (an image, a text), or multipart/form-data with a file
+for each instance and a plain field for each parameter.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-from modelserver.errors import InvalidInput, TooLarge, UnsupportedMediaType
+from modelserver.errors import InvalidInput, TooLarge, Undecodable, UnsupportedMediaType
 from modelserver.jsontext import decode_json, show
+from modelserver.multipart import MULTIPART, read_parts
 from modelserver.tasks import Task
 
 JSON = "application/json"
@@ -28,6 +32,8 @@ def read_request(
         RequestError: the body cannot be decoded or does not have the form above.
     """
     kind = media_type(content_type)
+    if kind == MULTIPART:
+        return _read_multipart(task, content_type, body, max_instances)
     if kind != JSON:
         return task.read_body(body, kind), {}
     content = decode_json(body)
@@ -45,6 +51,31 @@ def read_request(
     if not isinstance(parameters, dict):
         raise InvalidInput(f"parameters: expected an object, got {show(parameters)}")
     return instances, parameters
+
+
+def _read_multipart(
+    task: Task, content_type: str, body: bytes, max_instances: int
+) -> tuple[list[Any], Mapping[str, Any]]:
+    instances: list[Any] = []
+    parameters: dict[str, Any] = {}
+    for part in read_parts(content_type, body, max_instances):
+        if part.is_file:
+            instances += task.read_body(part.body, part.content_type)
+        elif part.name in parameters:
+            raise InvalidInput(f"multipart: the field {part.name!r} comes twice")
+        else:
+            parameters[part.name] = _field_value(part.body)
+    if not instances:
+        raise InvalidInput("multipart: expected at least one file, got none")
+    return instances, parameters
+
+
+def _field_value(text: bytes) -> Any:
+    """A form knows texts only: one that reads as JSON, such as 3 or 0.5, counts as that."""
+    try:
+        return decode_json(text)
+    except Undecodable:
+        return text.decode("utf-8", "replace")
 
 
 def media_type(content_type: str) -> str:
