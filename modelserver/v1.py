@@ -64,13 +64,13 @@ def _read_multipart(
         elif part.name in parameters:
             raise InvalidInput(f"multipart: the field {part.name!r} comes twice")
         else:
-            parameters[part.name] = _field_value(part.body)
+            parameters[part.name] = field_value(part.body)
     if not instances:
         raise InvalidInput("multipart: expected at least one file, got none")
     return instances, parameters
 
 
-def _field_value(text: bytes) -> Any:
+def field_value(text: bytes) -> Any:
     """A form knows texts only: one that reads as JSON, such as 3 or 0.5, counts as that."""
     try:
         return decode_json(text)

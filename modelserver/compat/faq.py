@@ -1,0 +1,25 @@
+"""The historic form of questions: {"input": "<text>"} -> [[Id, AnswerId, probability], …].
+
+All FAQs come back, best first, as they did; `top_k` beside `input` shortens the list.
+"""
+
+from typing import Any
+
+from modelserver import v1
+from modelserver.errors import InvalidInput
+from modelserver.jsontext import decode_json, show
+from modelserver.scoring import ScoringRequest
+from modelserver.tasks.faq import FaqTask
+
+
+def answer(request: ScoringRequest, task: FaqTask) -> list[list[Any]]:
+    """Score one question: [Id, AnswerId, probability] of every FAQ, best first."""
+    v1.require_json(request.content_type)
+    content = decode_json(request.body)
+    if not isinstance(content, dict) or "input" not in content:
+        raise InvalidInput(f'body: expected {{"input": "<text>"}}, got {show(content)}')
+    if not isinstance(content["input"], str):
+        raise InvalidInput(f"input: expected a text, got {show(content['input'])}")
+    parameters = {"top_k": content.get("top_k", task.faq_count), "min_score": 0}
+    prediction = request.scorer.score(request.model, [content["input"]], parameters)[0]
+    return [[match["id"], match["answer_id"], match["score"]] for match in prediction["matches"]]
