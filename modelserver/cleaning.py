@@ -28,6 +28,8 @@ _URL = re.compile(r"\s*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _BANNER = re.compile(
     r"\s*(?:possible duplicates?:|this question already has (?:an )?answers? here)", re.IGNORECASE
 )
+# Python refuses to read numbers of thousands of digits; no character needs more than seven.
+_LONG_NUMBER = re.compile(r"(?<=&#)[0-9]{8,}")
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
@@ -41,7 +43,8 @@ def clean_text(text: str) -> str:
         One line: white space collapsed to single spaces, no control characters.
     """
     visible = "".join(_visible_text(text))
-    lowered = html.unescape(visible).lower()
+    bounded = _LONG_NUMBER.sub(lambda number: number[0].lstrip("0")[:8] or "0", visible)
+    lowered = html.unescape(bounded).lower()
     return " ".join(_UNPRINTABLE.sub(" ", lowered).split())
 
 
@@ -59,11 +62,13 @@ def _visible_text(text: str) -> Iterator[str]:
                 skipping, opened = (opened if _is_noise(opened, piece) else ""), ""
             if not skipping:
                 yield piece
-        if not skipping and not closing and name == "pre":
+        if skipping:
+            skipping = "" if closing and name == skipping else skipping
+        elif closing:
+            opened = "" if name == opened else opened
+        elif name == "pre":
             skipping = "pre"
-        elif closing and name == skipping:
-            skipping = ""
-        elif not closing and name in ("a", "blockquote"):
+        elif name in ("a", "blockquote"):
             opened = name
         if not _INLINE.fullmatch(name):
             yield " "
