@@ -62,18 +62,22 @@ def _visible_text(text: str) -> Iterator[str]:
                 skipping, opened = (opened if _is_noise(opened, piece) else ""), ""
             if not skipping:
                 yield piece
-        if skipping:
-            skipping = "" if closing and name == skipping else skipping
-        elif closing:
-            opened = "" if name == opened else opened
-        elif name == "pre":
-            skipping = "pre"
-        elif name in ("a", "blockquote"):
-            opened = name
+        skipping, opened = _after_tag(closing, name, skipping, opened)
         if not _INLINE.fullmatch(name):
             yield " "
     if not skipping:
         yield text[position:]
+
+
+def _after_tag(closing: bool, name: str, skipping: str, opened: str) -> tuple[str, str]:
+    """The element that is being dropped and the one that waits for its first text."""
+    if closing:
+        return "" if name == skipping else skipping, "" if name == opened else opened
+    if skipping:
+        return skipping, opened
+    if name == "pre":
+        return "pre", opened
+    return "", name if name in ("a", "blockquote") else opened
 
 
 def _is_noise(element: str, first_text: str) -> bool:
