@@ -16,7 +16,7 @@ from typing import Any
 from converters.errors import ConverterError, ParityFailed, UnsupportedModel
 from converters.parity import PARITY_NAME, Examples, Parity, compare
 from converters.report import Report, write_report
-from modelserver.artefact import Draft, new_artefact, next_version
+from modelserver.artefact import GOLDEN_RESPONSE, Draft, new_artefact, next_version
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError, ServingError
 from modelserver.manifest import Manifest, Tolerances, check_model_name
@@ -31,6 +31,9 @@ _LIBRARIES = (
     "scikit-learn",
     "skl2onnx",
     "torch",
+    "keras",
+    "tensorflow",
+    "tf2onnx",
 )
 
 
@@ -41,8 +44,9 @@ class Publication:
     Args:
         task: name of the task that serves it.
         onnx_model: the serialised ONNX model.
-        golden_request: a JSON body of the task API that the server can answer.
+        golden_request: a body that the server can answer: JSON of the task API, or a file.
         examples: instances, and the original model's outputs for them, for parity.
+        golden_name: where the golden request goes; the ending tells what it is.
         files: further files of the artefact, name to JSON value.
         max_batch_rows: most rows that one inference should get.
         tolerances: how far a golden number may be off on another machine.
@@ -51,8 +55,9 @@ class Publication:
 
     task: str
     onnx_model: bytes
-    golden_request: Mapping[str, Any]
+    golden_request: Mapping[str, Any] | bytes
     examples: Examples
+    golden_name: str = "example/request.json"
     files: Mapping[str, Any] = field(default_factory=dict)
     max_batch_rows: int = 32
     tolerances: Tolerances = field(default_factory=lambda: Tolerances(1e-4, 1e-4))
@@ -125,19 +130,17 @@ def _fill(draft: Draft, publication: Publication, place: Place, report: Report) 
     path = draft.write("model.onnx", publication.onnx_model)
     for name, value in publication.files.items():
         draft.write_json(name, value)
-    draft.write_json("example/request.json", publication.golden_request)
-    draft.write_json("example/response.json", {"predictions": []})
+    if isinstance(publication.golden_request, bytes):
+        draft.write(publication.golden_name, publication.golden_request)
+    else:
+        draft.write_json(publication.golden_name, publication.golden_request)
+    draft.write_json(GOLDEN_RESPONSE, {"predictions": []})
     manifest = _manifest(publication, place, OnnxModel(path, threads=1))
 
     # Sealed once without answers, so that the server's own loading code can be used to get them.
     model = ServedModel.assemble(draft.seal(manifest), available_cpus())
-    scored = model.score(
-        publication.golden_request["instances"], publication.golden_request.get("parameters", {})
-    )
     # Through JSON and back: what is stored is what a client would read.
-    draft.write_json(
-        "example/response.json", json.loads(json.dumps({"predictions": scored.predictions}))
-    )
+    draft.write_json(GOLDEN_RESPONSE, json.loads(json.dumps(model.answer_golden())))
     parity = compare(model, publication.examples)
     draft.write_json(PARITY_NAME, publication.examples.shortened().to_json())
     _report_parity(report, parity)

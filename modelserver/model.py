@@ -121,6 +121,16 @@ class ServedModel:
                 outputs[i] = {name: array[position] for name, array in arrays.items()}
         return outputs
 
+    def answer_golden(self) -> dict[str, Any]:
+        """Score the golden request: what `example/response.json` has to say.
+
+        Raises:
+            ArtefactError: there is no golden request.
+            ServingError: it cannot be scored.
+        """
+        instances, given = self._read(self.artefact.golden())
+        return {"predictions": self.score(instances, given).predictions}
+
     def _decode(self, number: int, instance: Any) -> Row:
         try:
             return self.task.decode(instance)
@@ -145,8 +155,7 @@ class ServedModel:
         golden = self.artefact.golden()
         where = f"{self.artefact.folder}: golden request"
         try:
-            instances, given = self._read(golden)
-            got = {"predictions": self.score(instances, given).predictions}
+            got = self.answer_golden()
             return largest_deviation(golden.response, got, self.artefact.manifest.tolerances)
         except ServingError as error:
             raise ArtefactError(f"{where}: {error}") from error
