@@ -1,12 +1,13 @@
 """From files to pixels: every format, mode and orientation, and the sizes models want."""
 
+import contextlib
 import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from modelserver.errors import RequestError, TooLarge, Undecodable
 from modelserver.memory_budget import MemoryBudget
@@ -105,15 +106,21 @@ def test_sixteen_bits_are_scaled() -> None:
     assert len(np.unique(pixels)) == 256
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "CMYK", "RGBA", "RGB"])
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+MODES = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "GIF": ("1", "L", "P", "RGB"),
+    "BMP": ("1", "L", "P", "RGB", "RGBA"),
+    "WEBP": ("L", "RGB", "RGBA"),
+}
+
+
+@pytest.mark.parametrize(
+    ("file_format", "mode"), [(name, mode) for name, modes in MODES.items() for mode in modes]
+)
 def test_every_mode_becomes_rgb(file_format: str, mode: str) -> None:
     """Whatever mode a file stores, pixels come out as Pillow's own conversion gives them."""
-    stored = picture().convert("L").convert("RGB").convert(mode if mode != "PA" else "P")
-    try:
-        content = save(stored, file_format)
-    except (OSError, ValueError):
-        pytest.skip(f"{file_format} cannot hold {mode}")
+    content = save(picture().convert(mode), file_format)
     reference = Image.open(io.BytesIO(content)).convert("RGB")
     assert worst(read(content), np.asarray(reference)) == 0
 
@@ -163,7 +170,7 @@ def torchvision(image: Image.Image, resize: int, crop: int, resample: Any) -> Im
     if size != image.size:
         image = image.resize(size, resample)
     width, height = image.size
-    top, left = int(round((height - crop) / 2.0)), int(round((width - crop) / 2.0))
+    top, left = round((height - crop) / 2.0), round((width - crop) / 2.0)
     return image.crop((left, top, left + crop, top + crop))
 
 
@@ -249,7 +256,7 @@ def test_memory_is_bounded_before_decoding() -> None:
 def test_narrow_image_is_not_blown_up() -> None:
     """One row of pixels, made 32 high, would be a million wide: refused, not computed."""
     rule = Resize.parse({"resize": "shorter_side", "resize_to": 32, "filter": "box"}, 32, 32)
-    with pytest.raises(TooLarge, match="30000 x 1 pixels: too narrow .* 960000 x 32"):
+    with pytest.raises(TooLarge, match=r"30000 x 1 pixels: too narrow .* 960000 x 32"):
         read(save(Image.new("L", (30_000, 1)), "PNG"), rule)
 
 
@@ -276,12 +283,8 @@ def test_bit_flips_are_pixels_or_errors(name: str) -> None:
     """A flipped bit gives pixels or an error of the caller's, never anything else."""
     content = FORMATS[name]()
     for seed in range(60):
-        try:
-            pixels = read(corrupt(content, seed))
-        except RequestError as error:
-            assert str(error)
-        else:
-            assert pixels.shape == (HEIGHT, WIDTH, 3)
+        with contextlib.suppress(RequestError):
+            assert read(corrupt(content, seed)).shape == (HEIGHT, WIDTH, 3)
 
 
 def test_png_bit_flips_are_always_seen() -> None:
@@ -295,12 +298,18 @@ def test_png_bit_flips_are_always_seen() -> None:
 
 
 @pytest.mark.parametrize("tenths", range(10))
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "gif-animated"])
 def test_truncated_file_is_refused(name: str, tenths: int) -> None:
     """Half a picture is not scored as a picture."""
     content = FORMATS[name]()
     with pytest.raises(RequestError):
-        read(content[: len(content) * tenths // 10 if name != "gif-animated" else tenths * 300])
+        read(content[: len(content) * tenths // 10])
+
+
+def test_only_the_first_frame_matters() -> None:
+    """An animation that is cut short in a later frame still has its first one."""
+    content = FORMATS["gif-animated"]()
+    assert worst(read(content[:-1000]), read(FORMATS["gif"]())) == 0
 
 
 def test_error_does_not_quote_pillow() -> None:
@@ -314,21 +323,23 @@ def test_pillow_keeps_its_own_defaults() -> None:
     """Nothing global changes in Pillow, which a program around us may use too."""
     read(save(picture(), "WEBP"))
     assert Image.MAX_IMAGE_PIXELS == 89_478_485
-    from PIL import ImageFile
-
     assert ImageFile.LOAD_TRUNCATED_IMAGES is False
 
 
-@pytest.mark.parametrize("kind", ["good", "bad"])
-def test_png_suite(shared_data: Path, kind: str) -> None:
+def test_png_suite(shared_data: Path) -> None:
     """PngSuite: every valid file is read as Pillow reads it, every broken one is refused."""
     files = sorted((shared_data / "nasty" / "images" / "pngsuite").glob("*.png"))
-    assert len(files) == 175 + 6
+    assert len(files) > 100
     for path in files:
         content = path.read_bytes()
         if path.name.startswith("x"):
-            if kind == "bad":
-                with pytest.raises(RequestError):
-                    read(content)
-        elif kind == "good":
-            assert read(content).shape == (HEIGHT, WIDTH, 3), path.name
+            with pytest.raises(RequestError):
+                read(content)
+            continue
+        reference = Image.open(io.BytesIO(content))
+        grey16 = reference.mode.startswith("I")
+        wanted = reference if grey16 else reference.convert("RGB")
+        wanted = wanted.resize((WIDTH, HEIGHT), Image.Resampling.NEAREST)
+        levels = np.asarray(wanted)
+        want = (levels >> 8)[..., None].repeat(3, axis=-1) if grey16 else levels
+        assert worst(read(content), want) == 0, path.name
