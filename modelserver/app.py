@@ -16,7 +16,7 @@ from modelserver.errors import (
     RequestError,
     ServingError,
 )
-from modelserver.jsontext import encode_json
+from modelserver.jsontext import encode_json, quote
 from modelserver.manifest import TensorSpec
 from modelserver.metrics import Metrics
 from modelserver.replies import Reply, refusal, request_id
@@ -135,7 +135,7 @@ def _answer_errors_in_json(app: Flask, access: Access) -> None:
 def _as_ours(error: HTTPException) -> ServingError:
     """Say what Flask found wrong with a path or method in our own terms."""
     if isinstance(error, werkzeug.exceptions.NotFound):
-        return NotFound(f"there is no path {request.path[:100]!r}")
+        return NotFound(f"there is no path {quote(request.path)}")
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
         allowed = tuple(error.valid_methods or ())
         wanted = ", ".join(allowed)

@@ -45,3 +45,8 @@ def show(value: object, most_characters: int = 40) -> str:
     kind = {str: "a text", bool: "a boolean"}.get(type(value), "a number")
     text = repr(value)
     return kind if len(text) > most_characters else f"{kind} ({text})"
+
+
+def quote(text: str, most_characters: int = 60) -> str:
+    """Quote a text of a request in an error; a long one is cut."""
+    return repr(text if len(text) <= most_characters else text[:most_characters] + "…")

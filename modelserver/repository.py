@@ -5,6 +5,7 @@ from pathlib import Path
 
 from modelserver.artefact import find_artefacts
 from modelserver.errors import ArtefactError, NotFound
+from modelserver.jsontext import quote
 from modelserver.memory_budget import MemoryBudget
 from modelserver.model import ServedModel
 from modelserver.runtime import CPU, Device
@@ -65,7 +66,7 @@ class Repository:
         versions = self._models.get(name)
         if versions is None:
             raise NotFound(
-                f"unknown model {name[:63]!r}; this server has {', '.join(self._models)}"
+                f"unknown model {quote(name)}; this server has {', '.join(self._models)}"
             )
         if version is None:
             return self._newest[name]
@@ -73,7 +74,7 @@ class Repository:
             if version == str(number):
                 return model
         known = ", ".join(map(str, sorted(versions)))
-        raise NotFound(f"model {name!r} has no version {version[:20]!r}; it has {known}")
+        raise NotFound(f"model {name!r} has no version {quote(version)}; it has {known}")
 
     def only(self) -> ServedModel:
         """The model that a path without a name means.

@@ -58,9 +58,13 @@ def to_array(name: str, datatype: str, elements: list[Any]) -> np.ndarray:
         for extreme in (min(elements), max(elements)):
             if not limits.min <= extreme <= limits.max:
                 raise InvalidInput(f"{name}: {extreme} is out of range for {datatype}")
-    with np.errstate(over="ignore"):
-        array = np.array(elements, dtype=dtype)
-    if dtype.kind == "f" and not np.isfinite(array).all():
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(elements, dtype=dtype)
+        finite = dtype.kind != "f" or bool(np.isfinite(array).all())
+    except OverflowError:  # a whole number that no fraction can hold
+        finite = False
+    if not finite:
         raise InvalidInput(f"{name}: a number is out of range for {datatype}")
     return array
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelserver.errors import InvalidInput, TooLarge, Undecodable, UnsupportedMediaType
-from modelserver.jsontext import decode_json, show
+from modelserver.jsontext import decode_json, quote, show
 from modelserver.multipart import MULTIPART, read_parts
 from modelserver.tasks import Task
 
@@ -41,7 +41,7 @@ def read_request(
         raise InvalidInput(f'body: expected {{"instances": […]}}, got {show(content)}')
     unknown = sorted(content.keys() - {"instances", "parameters"})
     if unknown:
-        raise InvalidInput(f"body: unknown {unknown[0]!r}; expected instances and parameters")
+        raise InvalidInput(f"body: unknown {quote(unknown[0])}; expected instances and parameters")
     instances = content.get("instances")
     if not isinstance(instances, list) or not instances:
         raise InvalidInput(f"instances: expected a list with at least one, got {show(instances)}")
@@ -88,4 +88,4 @@ def require_json(content_type: str) -> None:
     """Refuse a body that says it is something else than JSON."""
     kind = media_type(content_type)
     if kind != JSON:
-        raise UnsupportedMediaType(f"Content-Type: expected {JSON}, got {kind!r}")
+        raise UnsupportedMediaType(f"Content-Type: expected {JSON}, got {quote(kind)}")

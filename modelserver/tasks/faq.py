@@ -19,7 +19,7 @@ from modelserver.errors import (
     Undecodable,
     UnsupportedMediaType,
 )
-from modelserver.jsontext import show
+from modelserver.jsontext import quote, show
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.tasks.fields import check_known, read_count, read_share
 from modelserver.tasks.ranking import top
@@ -90,7 +90,7 @@ class FaqTask:
         """Take a text/plain body as one question."""
         if content_type != "text/plain":
             raise UnsupportedMediaType(
-                f"Content-Type: expected application/json or text/plain, got {content_type!r}"
+                f"Content-Type: expected application/json or text/plain, got {quote(content_type)}"
             )
         try:
             return [body.decode("utf-8")]
@@ -102,10 +102,9 @@ class FaqTask:
         text = instance
         if isinstance(instance, dict):
             if instance.keys() != {"text"}:
-                raise InvalidInput(
-                    'expected a text or {"text": …}, got an object with '
-                    f"{', '.join(map(repr, sorted(instance))) or 'no field'}"
-                )
+                unknown = instance.keys() - {"text"}
+                odd = f"with {quote(min(unknown))}" if unknown else "without it"
+                raise InvalidInput(f'expected a text or {{"text": …}}, got an object {odd}')
             text = instance["text"]
         if not isinstance(text, str):
             raise InvalidInput(f'expected a text or {{"text": …}}, got {show(text)}')

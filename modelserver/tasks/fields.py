@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelserver.errors import InvalidInput
-from modelserver.jsontext import show
+from modelserver.jsontext import quote, show
 
 
 def check_known(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
@@ -12,7 +12,7 @@ def check_known(given: Mapping[str, Any], known: tuple[str, ...]) -> None:
     unknown = sorted(given.keys() - set(known))
     if unknown:
         takes = f"this model takes {', '.join(known)}" if known else "this model takes none"
-        raise InvalidInput(f"parameters: unknown {unknown[0]!r}; {takes}")
+        raise InvalidInput(f"parameters: unknown {quote(unknown[0])}; {takes}")
 
 
 def read_count(given: Mapping[str, Any], name: str, default: int) -> int:

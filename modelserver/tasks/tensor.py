@@ -11,7 +11,7 @@ import numpy as np
 
 from modelserver.artefact import Artefact
 from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
-from modelserver.jsontext import show
+from modelserver.jsontext import quote, show
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.tasks.fields import check_known
 from modelserver.tensors import flatten, to_array
@@ -49,7 +49,9 @@ class TensorTask:
 
     def read_body(self, body: bytes, content_type: str) -> list[Any]:
         """Refuse bodies that are not JSON."""
-        raise UnsupportedMediaType(f"Content-Type: expected application/json, got {content_type!r}")
+        raise UnsupportedMediaType(
+            f"Content-Type: expected application/json, got {quote(content_type)}"
+        )
 
     def decode(self, instance: Any) -> Mapping[str, Any]:
         """Turn one instance into an array (or a text) for each input."""
@@ -62,10 +64,9 @@ class TensorTask:
                 f"expected an object with {', '.join(self._inputs)}, got {show(instance)}"
             )
         if given.keys() != self._inputs.keys():
-            raise InvalidInput(
-                f"expected an object with {', '.join(self._inputs)}, got one with "
-                f"{', '.join(sorted(given)) or 'no field'}"
-            )
+            missing, unknown = self._inputs.keys() - given, given.keys() - self._inputs
+            odd = f"without {min(missing)}" if missing else f"with {quote(min(unknown))}"
+            raise InvalidInput(f"expected an object with {', '.join(self._inputs)}, got one {odd}")
         return {name: _to_row(spec, given[name]) for name, spec in self._inputs.items()}
 
     def encode(self, row: Mapping[str, np.ndarray], parameters: None) -> Any:
