@@ -6,6 +6,7 @@ Instead of JSON a body may be one instance (an image, a text), or multipart/form
 for each instance and a plain field for each parameter.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ from modelserver.multipart import MULTIPART, read_parts
 from modelserver.tasks import Task
 
 JSON = "application/json"
+
+_FORM = "application/x-www-form-urlencoded"
+_CHARSET = re.compile(r';\s*charset="?([^";\s]*)', re.IGNORECASE)
+_UTF8 = ("utf-8", "utf8", "us-ascii")  # ASCII is a part of it
 
 
 def read_request(
@@ -62,7 +67,7 @@ def _read_multipart(
         if part.is_file:
             instances += task.read_body(part.body, part.content_type)
         elif part.name in parameters:
-            raise InvalidInput(f"multipart: the field {part.name!r} comes twice")
+            raise InvalidInput(f"multipart: the field {quote(part.name)} comes twice")
         else:
             parameters[part.name] = field_value(part.body)
     if not instances:
@@ -79,9 +84,21 @@ def field_value(text: bytes) -> Any:
 
 
 def media_type(content_type: str) -> str:
-    """The content type without its parameters, lower-case; JSON when there is none."""
-    kind = content_type.partition(";")[0].strip().lower()
-    return kind or JSON
+    """The content type without its parameters, lower-case; JSON when there is none.
+
+    Raises:
+        UnsupportedMediaType: the encoding of web forms, or a charset other than UTF-8.
+    """
+    kind = content_type.partition(";")[0].strip().lower() or JSON
+    if kind == _FORM:
+        raise UnsupportedMediaType(
+            f"Content-Type: expected {JSON}, got {_FORM!r}, which curl sends unless it gets "
+            f"-H 'Content-Type: {JSON}'"
+        )
+    charset = _CHARSET.search(content_type)
+    if charset and charset[1].lower() not in _UTF8:
+        raise UnsupportedMediaType(f"charset: expected utf-8, got {quote(charset[1])}")
+    return kind
 
 
 def require_json(content_type: str) -> None:
