@@ -124,5 +124,5 @@ def test_require_json() -> None:
 def test_form_encoding() -> None:
     """What curl sends by itself is refused with the header that mends it."""
     for refuse in (require_json, lambda kind: read(b"x", kind)):
-        with pytest.raises(UnsupportedMediaType, match="curl .* -H 'Content-Type: application/js"):
+        with pytest.raises(UnsupportedMediaType, match=r"curl .* -H 'Content-Type: application/js"):
             refuse("application/x-www-form-urlencoded; charset=utf-8")
