@@ -15,7 +15,7 @@ from typing import Any
 
 from modelserver import v1
 from modelserver.errors import InvalidInput, TooLarge, UnsupportedMediaType
-from modelserver.jsontext import decode_json, show
+from modelserver.jsontext import decode_json, quote, show
 from modelserver.multipart import MULTIPART, read_parts
 from modelserver.scoring import ScoringRequest
 from modelserver.tasks.base64_text import read_base64
@@ -67,7 +67,7 @@ def _read_multipart(request: ScoringRequest) -> tuple[dict[str, bytes], dict[str
         if not part.is_file:
             parameters[part.name] = v1.field_value(part.body)
         elif part.name in images:
-            raise InvalidInput(f"multipart: two files have the name {part.name!r}")
+            raise InvalidInput(f"multipart: two files have the name {quote(part.name)}")
         else:
             images[part.name] = part.body
     if not images:
@@ -78,7 +78,7 @@ def _read_multipart(request: ScoringRequest) -> tuple[dict[str, bytes], dict[str
 def _decode(name: str, text: Any) -> bytes:
     """Decode base64 in the wrappings that Python clients leave around it: b'…' and quotes."""
     if not isinstance(text, str):
-        raise InvalidInput(f"input.{name}: expected base64 as a text, {_got(text)}")
+        raise InvalidInput(f"input: {quote(name)}: expected base64 as a text, {_got(text)}")
     text = text.strip().strip('"')
     if text[:2] == "b'":
         text = text[2:]

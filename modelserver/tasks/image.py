@@ -18,7 +18,7 @@ import numpy as np
 
 from modelserver.artefact import Artefact
 from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
-from modelserver.jsontext import show
+from modelserver.jsontext import quote, show
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.memory_budget import MemoryBudget
 from modelserver.tasks.base64_text import read_base64
@@ -73,7 +73,7 @@ class ImageTask:
         if not content_type.startswith("image/") and content_type != "application/octet-stream":
             raise UnsupportedMediaType(
                 "Content-Type: expected application/json, image/jpeg (or another image type) or "
-                f"multipart/form-data, got {content_type!r}"
+                f"multipart/form-data, got {quote(content_type)}"
             )
         return [body]
 

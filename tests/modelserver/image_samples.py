@@ -43,7 +43,7 @@ def corner_onnx(side: int = SIDE) -> bytes:
         "corners",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["rows", side, side, 3])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", 12])],
-        [numpy_helper.from_array(np.array(1 / 32, np.float32), "scale")],
+        [numpy_helper.from_array(np.array(1 / 12, np.float32), "scale")],
     )
     return serialise(graph)
 
@@ -51,7 +51,7 @@ def corner_onnx(side: int = SIDE) -> bytes:
 def corner_scores(pixels: np.ndarray) -> np.ndarray:
     """What `corner_onnx` answers for UINT8 [S, S, 3]: FP32 [12]."""
     half = len(pixels) // 2
-    means = pixels.reshape(2, half, 2, half, 3).mean(axis=(1, 3)).transpose(2, 0, 1).ravel() / 32
+    means = pixels.reshape(2, half, 2, half, 3).mean(axis=(1, 3)).transpose(2, 0, 1).ravel() / 12
     powers = np.exp(means - means.max())
     scores: np.ndarray = (powers / powers.sum()).astype(np.float32)
     return scores
@@ -84,7 +84,7 @@ def picture(width: int = 96, height: int = 64) -> Image.Image:
     """A smooth grey-green scene, a little rough, with a red spot in its top left quarter."""
     y, x = np.mgrid[0:height, 0:width]
     scene = np.stack([60 + 40 * x / width, 90 + 30 * y / height, 80 + 0 * x], axis=-1)
-    scene[height // 8 : height * 3 // 8, width // 8 : width * 3 // 8] = (250, 30, 20)
+    scene[height // 16 : height * 7 // 16, width // 16 : width * 7 // 16] = (250, 30, 20)
     rough = np.random.default_rng(7).normal(0, 3, scene.shape)
     return Image.fromarray(np.clip(scene + rough, 0, 255).astype(np.uint8), "RGB")
 
