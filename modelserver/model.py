@@ -18,8 +18,6 @@ from modelserver.memory_budget import MemoryBudget
 from modelserver.runtime import CPU, Device, OnnxModel
 from modelserver.tasks import Row, Task, create_task
 
-DEFAULT_BATCH_ROWS = 32
-
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -42,7 +40,7 @@ class ServedModel:
         self.golden_error = 0.0
         self.provider = onnx_model.provider
         self._onnx_model = onnx_model
-        self._max_batch_rows = manifest.batching.get("max_batch_rows", DEFAULT_BATCH_ROWS)
+        self._max_batch_rows = manifest.batching["max_batch_rows"]
         self._buckets = Buckets(self._max_batch_rows) if onnx_model.on_gpu else None
 
     @classmethod
@@ -117,6 +115,7 @@ class ServedModel:
             if self._buckets is not None:
                 feeds = self._buckets.pad(feeds)
             arrays = self._onnx_model.run(feeds)
+            _check_rows(feeds, arrays)
             for position, i in enumerate(batch):
                 outputs[i] = {name: array[position] for name, array in arrays.items()}
         return outputs
@@ -191,6 +190,15 @@ def _batches(rows: Sequence[Row], most: int) -> Iterator[list[int]]:
     for group in groups.values():
         for start in range(0, len(group), most):
             yield group[start : start + most]
+
+
+def _check_rows(feeds: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse outputs without one row for each row of the inputs: they would be handed out wrong."""
+    count = len(next(iter(feeds.values())))
+    for name, array in arrays.items():
+        if np.shape(array)[:1] != (count,):
+            shape = list(np.shape(array))
+            raise ModelFailed(f"output {name}: expected {count} rows, got the shape {shape}")
 
 
 def _stack(rows: Sequence[Row]) -> dict[str, np.ndarray]:
