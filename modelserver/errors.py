@@ -10,7 +10,8 @@ ServingError
 │   ├── UnsupportedMediaType 415
 │   └── InvalidInput         422      decodable, but not what the model takes
 ├── Unavailable              503      draining or not ready; try again later
-├── ModelFailed              500      the model raised on valid input
+├── ModelFailed              500      the model could not run
+│   └── RefusedByModel       422      the model ran, and this very input made it fail
 └── InternalError            500      a fault of ours, without detail
 
 ArtefactError                         an artefact folder that must not be served
@@ -124,9 +125,16 @@ class Unavailable(ServingError):
 
 
 class ModelFailed(ServingError):
-    """The model raised while scoring input that fits its signature."""
+    """The model could not score input that fits its signature."""
 
     code = "model_failed"
+
+
+class RefusedByModel(ModelFailed):
+    """The input fits the model's signature, but a node of its graph cannot take the values."""
+
+    status = 422
+    code = "refused_by_model"
 
 
 class InternalError(ServingError):

@@ -94,6 +94,13 @@ class Manifest:
     libraries: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, FileRecord] = field(default_factory=dict)
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether the first axis of every tensor counts rows that are scored independently."""
+        if not self.batching.get("max_batch_rows", 1):
+            return False
+        return all(spec.shape[:1] == (ANY_SIZE,) for spec in (*self.inputs, *self.outputs))
+
     def to_json(self) -> str:
         """The text of `manifest.json`: stable order, two-space indent."""
         values = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(self)}
@@ -187,8 +194,8 @@ def _texts(value: object) -> Mapping[str, str]:
 
 def _batching(value: object) -> Mapping[str, int]:
     rows = _object(value, {"max_batch_rows"})["max_batch_rows"]
-    if type(rows) is not int or rows < 1:
-        raise ValueError(f"max_batch_rows: expected a whole number >= 1, got {rows!r}")
+    if type(rows) is not int or rows < 0:
+        raise ValueError(f"max_batch_rows: expected a whole number >= 0, got {rows!r}")
     return {"max_batch_rows": rows}
 
 

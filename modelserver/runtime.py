@@ -1,5 +1,6 @@
 """A loaded ONNX model; the only module that knows ONNX Runtime."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -9,27 +10,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from modelserver.errors import ArtefactError, ModelFailed
+from modelserver.datatypes import BYTES
+from modelserver.errors import ArtefactError, ModelFailed, RefusedByModel
 from modelserver.manifest import ANY_SIZE, TensorSpec
+from modelserver.onnx_types import Keys, ValueType, maps_to_tensor, read_type
 
-# ONNX Runtime's type texts to the datatypes of the Open Inference Protocol.
-_DATATYPES = {
-    "tensor(bool)": "BOOL",
-    "tensor(uint8)": "UINT8",
-    "tensor(uint16)": "UINT16",
-    "tensor(uint32)": "UINT32",
-    "tensor(uint64)": "UINT64",
-    "tensor(int8)": "INT8",
-    "tensor(int16)": "INT16",
-    "tensor(int32)": "INT32",
-    "tensor(int64)": "INT64",
-    "tensor(float16)": "FP16",
-    "tensor(float)": "FP32",
-    "tensor(double)": "FP64",
-    "tensor(string)": "BYTES",
-}
-
-_ERRORS_ONLY = 3  # ONNX Runtime's log severity
+_ERRORS_ONLY, _FATAL_ONLY = 3, 4  # ONNX Runtime's log severities
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu")
 
 _CPU, _CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
@@ -64,7 +50,8 @@ class OnnxModel:
 
     Raises:
         ArtefactError: the file is no model that ONNX Runtime can load, an input or output is
-            not a tensor, or the model does not run on the device that was asked for.
+            of a type that cannot be served, or the model does not run on the device that was
+            asked for.
     """
 
     def __init__(self, path: Path, threads: int, device: Device = CPU) -> None:
@@ -86,10 +73,23 @@ class OnnxModel:
                 f"{self.provider}; its reason is on standard error above, most often a missing "
                 "NVIDIA driver or CUDA or cuDNN libraries of another version"
             )
-        self.inputs = _specs(path, self._session.get_inputs())
-        self.outputs = _specs(path, self._session.get_outputs())
+        inputs = _describe(path, self._session.get_inputs())
+        outputs = _describe(path, self._session.get_outputs(), maps=True)
+        given = _describe(path, self._session.get_overridable_initializers())
+        self.inputs = tuple(spec for spec, kind in inputs if not kind.is_optional)
+        self.optional_inputs = tuple(spec for spec, kind in inputs if kind.is_optional)
+        self.optional_inputs += tuple(spec for spec, _ in given)
+        self.outputs = tuple(spec for spec, _ in outputs)
         self._output_names = [spec.name for spec in self.outputs]
+        self._maps = {spec.name: spec.datatype for spec, kind in outputs if kind.map_shape}
+        self._keys: dict[str, Keys] = {}
         self._gpu_id = device.gpu_id
+        # ONNX Runtime can keep on the device what is a tensor of numbers.
+        specs = (*self.inputs, *self.optional_inputs, *self.outputs)
+        self._binds = self.on_gpu and not self._maps and all(s.datatype != BYTES for s in specs)
+        # An input that a node refuses is the caller's affair; the session's level would print it.
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.log_severity_level = _FATAL_ONLY
 
     @property
     def provider(self) -> str:
@@ -101,28 +101,47 @@ class OnnxModel:
         """Whether the model runs on a GPU; asking for one proves nothing, ONNX Runtime drops it."""
         return self.provider == _CUDA
 
+    @property
+    def keys(self) -> Mapping[str, Keys]:
+        """The keys of each output that is made of maps, by column; known after the first run."""
+        return self._keys
+
     def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Score one batch.
 
         Args:
-            feeds: each input's name and array, batch axis first.
+            feeds: each input's name and array; optional ones may be missing.
 
         Returns:
             Each output's name and array.
 
         Raises:
-            ModelFailed: the model raised on this input.
+            RefusedByModel: this input made a node of the graph fail.
+            ModelFailed: the model failed for another reason.
         """
-        run = self._run_bound if self.on_gpu else self._run
+        run = self._run_bound if self._binds else self._run
         try:
-            outputs = run(feeds)
+            values = run(feeds)
         except Exception as error:
-            raise ModelFailed(f"the model could not score this input: {error}") from error
-        return dict(zip(self._output_names, outputs, strict=True))
-
-    def _run(self, feeds: Mapping[str, np.ndarray]) -> Sequence[np.ndarray]:
-        outputs: Sequence[np.ndarray] = self._session.run(self._output_names, feeds)
+            raise _blame(error) from error
+        outputs = dict(zip(self._output_names, values, strict=True))
+        for name, datatype in self._maps.items():
+            outputs[name] = self._lay_out(name, outputs[name], datatype)
         return outputs
+
+    def _run(self, feeds: Mapping[str, np.ndarray]) -> Sequence[Any]:
+        outputs: Sequence[Any] = self._session.run(self._output_names, feeds, self._run_options)
+        return outputs
+
+    def _lay_out(self, name: str, maps: Any, datatype: str) -> np.ndarray:
+        """Make a tensor of maps, whose keys must be the same each time."""
+        try:
+            keys, rows = maps_to_tensor(maps, datatype)
+        except ValueError as error:
+            raise ModelFailed(f"output {name}: {error}") from error
+        if rows.size and self._keys.setdefault(name, keys) != keys:
+            raise ModelFailed(f"output {name}: its maps have other keys than at the first run")
+        return rows
 
     def _run_bound(
         self, feeds: Mapping[str, np.ndarray], output_device: str = "cuda"
@@ -133,7 +152,7 @@ class OnnxModel:
             binding.bind_cpu_input(name, array)
         for name in self._output_names:
             binding.bind_output(name, output_device, self._gpu_id)
-        self._session.run_with_iobinding(binding)
+        self._session.run_with_iobinding(binding, self._run_options)
         outputs: Sequence[np.ndarray] = binding.copy_outputs_to_cpu()
         return outputs
 
@@ -189,15 +208,41 @@ def _providers(path: Path, device: Device) -> list[Any]:
     return [(_CUDA, options), _CPU]
 
 
-def _specs(path: Path, arguments: Sequence[Any]) -> tuple[TensorSpec, ...]:
+def _describe(
+    path: Path, arguments: Sequence[Any], maps: bool = False
+) -> list[tuple[TensorSpec, ValueType]]:
     """Describe a session's inputs or outputs; a named or unknown axis becomes -1."""
-    specs = []
+    described = []
     for argument in arguments:
-        if argument.type not in _DATATYPES:
+        try:
+            kind = read_type(argument.type)
+        except ValueError as error:
+            raise ArtefactError(f"{path}: {argument.name}: {error}") from error
+        if kind.map_shape and not maps:
             raise ArtefactError(
-                f"{path}: {argument.name}: {argument.type} cannot be served; expected a tensor "
-                "(export classifiers with ZipMap off)"
+                f"{path}: {argument.name}: {argument.type} cannot be served as an input; expected "
+                "a tensor (export what turns maps into tensors, such as DictVectorizer, apart)"
             )
         shape = tuple(size if isinstance(size, int) else ANY_SIZE for size in argument.shape)
-        specs.append(TensorSpec(argument.name, _DATATYPES[argument.type], shape))
-    return tuple(specs)
+        described.append((TensorSpec(argument.name, kind.datatype, kind.map_shape or shape), kind))
+    return described
+
+
+# What ONNX Runtime says when a node raises; on its own machine trouble it says so in these words.
+_FAILED_NODE = re.compile(r"while running (\w+) node\. Name:'([^']*)'")
+_MACHINE_TROUBLE = re.compile(r"allocat|CUDA|CUDNN|CUBLAS|bad_alloc|out of memory", re.IGNORECASE)
+_WRONG_INPUT = re.compile(r"Invalid rank for input|Got invalid dimensions for input")
+
+
+def _blame(error: Exception) -> ModelFailed:
+    """Say whose fault a failed run is; ONNX Runtime's own text may quote the input."""
+    text = str(error)
+    if _MACHINE_TROUBLE.search(text):
+        return ModelFailed("the model ran out of memory or lost its device on this input")
+    node = _FAILED_NODE.search(text)
+    if node:
+        where = f"{node[2]} ({node[1]})" if node[2] else node[1]
+        return RefusedByModel(f"the model cannot take this input: its node {where} failed")
+    if _WRONG_INPUT.search(text):
+        return RefusedByModel("the model cannot take an input of this shape")
+    return ModelFailed(f"the model could not score this input ({type(error).__name__})")

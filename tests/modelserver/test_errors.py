@@ -23,6 +23,7 @@ ROWS = [
     (errors.Unavailable("x"), 503, "unavailable", {"Retry-After": "1"}),
     (errors.Unavailable("x", retry_after_seconds=7), 503, "unavailable", {"Retry-After": "7"}),
     (errors.ModelFailed("x"), 500, "model_failed", {}),
+    (errors.RefusedByModel("x"), 422, "refused_by_model", {}),
     (errors.InternalError("x"), 500, "internal_error", {}),
 ]
 

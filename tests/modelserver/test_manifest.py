@@ -49,7 +49,7 @@ WRONG: dict[str, list[Any]] = {
     "batching": [
         *NOT_OBJECTS,
         {},
-        {"max_batch_rows": 0},
+        {"max_batch_rows": -1},
         {"max_batch_rows": 1.0},
         {"max_batch_rows": True},
         {"max_batch_rows": 1, "more": 1},
