@@ -122,7 +122,7 @@ def compute_rows(vectors: Csr, texts: Texts, seed: int, advance: Callable[[], No
             rows[number] = prune(weights)
         advance()
     learned = sparse.csr_array(sparse.vstack(rows, format="csr"))
-    return Rows(learned, bias, _prune_all(centroid), _prune_all(own), known)
+    return Rows(learned, bias, prune_rows(centroid), prune_rows(own), known)
 
 
 def mean_directions(members: Csr, vectors: Csr) -> Csr:
@@ -141,8 +141,8 @@ def prune(weights: Floats) -> Csr:
     return sparse.csr_array((weights[kept], ([0] * len(kept), kept)), shape=(1, len(weights)))
 
 
-def _prune_all(rows: Csr) -> Csr:
-    """Prune every row of [F, V] without making it dense."""
+def prune_rows(rows: Csr) -> Csr:
+    """Prune every row of a sparse [F, V] matrix."""
     pruned = []
     for number in range(rows.shape[0]):
         columns = _indices(rows, number)

@@ -6,7 +6,7 @@ decides the blend, the calibration and `min_score`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,11 @@ from converters.faq_blend import (
     score_parts,
 )
 from converters.faq_matcher import FaqMatcher
+from converters.faq_metrics import mark_right
 from converters.faq_rehearsals import Rehearsal, plan_rehearsals
 from converters.faq_rows import Floats, Rows, Texts, compute_rows, fit_features, transform
 from converters.progress import Progress
-from converters.records import Faq, FaqData, Id
+from converters.records import FaqData
 from modelserver.cleaning import clean_text
 
 # What a rehearsal may hold: questions x FAQs.
@@ -38,10 +39,16 @@ _UNMEASURED_MIN_SCORE = 0.3
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """Makes the row of a FAQ without duplicates: scale x unit direction of its texts, and bias."""
+    """How the row of a new FAQ is made: scale x unit direction of its texts, and a bias.
+
+    Args:
+        scale, bias: see above.
+        answers: whether the answer is one of the texts.
+    """
 
     scale: float
     bias: float
+    answers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class FaqModel:
         new_row: how FAQs can be added without training.
         blend, calibration: what the rehearsals led to.
         rehearsed: number of questions the rehearsals were about.
+        is_measured: whether they were enough to set `min_score` and the calibration by.
     """
 
     pipeline: Pipeline
@@ -62,6 +70,7 @@ class FaqModel:
     blend: Blend
     calibration: Calibration
     rehearsed: int
+    is_measured: bool
 
 
 def fit(data: FaqData, seed: int = 0, kept_share: float = DEFAULT_KEPT_SHARE) -> FaqModel:
@@ -91,7 +100,12 @@ def fit(data: FaqData, seed: int = 0, kept_share: float = DEFAULT_KEPT_SHARE) ->
     new_row = NewRow(
         calibration.scale * blend.new, calibration.scale * blend.new_bias + calibration.shift
     )
-    return FaqModel(pipeline, min_score, new_row, blend, calibration, len(best))
+    return FaqModel(pipeline, min_score, new_row, blend, calibration, len(best), measured)
+
+
+def without_answers(data: FaqData) -> FaqData:
+    """The same data, with FAQs that are known by their questions alone."""
+    return replace(data, faqs=[replace(faq, answer="") for faq in data.faqs])
 
 
 def collect_texts(data: FaqData) -> Texts:
@@ -145,18 +159,9 @@ def _rehearse(rehearsal: Rehearsal, seed: int, advance: Callable[[], None]) -> T
     faqs = rehearsal.data.faqs
     features, rows = _compute(rehearsal.data, seed, advance)
     asked = rehearsal.asked[: max(1, _MOST_SCORES // len(faqs))]
-    right = _mark(faqs, [one.duplicate_of for one in asked])
+    right = mark_right([faq.id for faq in faqs], [one.duplicate_of for one in asked])
     vectors = transform(features, [one.text for one in asked])
     return Trial(score_parts(vectors, rows), right, np.array([one.weight for one in asked]))
-
-
-def _mark(faqs: Sequence[Faq], targets: Sequence[Sequence[Id]]) -> npt.NDArray[np.bool_]:
-    """Mark the FAQs that answer each question: [N, F]."""
-    places = {faq.id: number for number, faq in enumerate(faqs)}
-    right = np.zeros((len(targets), len(faqs)), dtype=np.bool_)
-    for number, names in enumerate(targets):
-        right[number, [places[name] for name in names]] = True
-    return right
 
 
 def _best_matches(
@@ -173,7 +178,9 @@ def _best_matches(
             scores.append(blended.max(axis=1))
             right.append(trial.right[np.arange(len(blended)), blended.argmax(axis=1)])
         elif not has_strangers:
-            new = _mark(rehearsal.data.faqs, [list(rehearsal.newcomers)])[0]
+            new = mark_right([faq.id for faq in rehearsal.data.faqs], [list(rehearsal.newcomers)])[
+                0
+            ]
             about_new = trial.right[:, new].any(axis=1)
             scores.append(blended[np.ix_(about_new, ~new)].max(axis=1))
             right.append(np.zeros(int(about_new.sum()), np.bool_))

@@ -15,6 +15,7 @@ from modelserver.cleaning import clean_text
 Id = int | str
 
 _TITLE_LENGTH = 120
+_EXTRA = ("url", "attribution")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class Faq:
         values = {"id": self.id, "answer_id": self.answer_id, "title": self.title}
         answer = {"answer": self.answer} if self.answer else {}
         return {**values, "text": self.text, **answer, **self.extra}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Faq":
+        """As `to_json` gave it."""
+        known = {name: values[name] for name in ("id", "answer_id", "title", "text")}
+        extra = {name: values[name] for name in _EXTRA if name in values}
+        return cls(**known, answer=values.get("answer", ""), extra=extra)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +125,7 @@ def _faq(row: Row, answers: Mapping[Id, str]) -> Faq:
         _title(row) or text[:_TITLE_LENGTH],
         text,
         _text(row, "answer") or answers.get(answer_id, ""),
-        {name: _text(row, name) for name in ("url", "attribution") if _text(row, name)},
+        {name: _text(row, name) for name in _EXTRA if _text(row, name)},
     )
 
 
