@@ -210,7 +210,7 @@ def _guess(values: Sequence[Any]) -> str:
 
 def _is_number(value: Any) -> bool:
     try:
-        float("nan" if value == "" else value)
+        float("nan" if value in ("", None) else value)
     except (TypeError, ValueError):
         return False
     return True
@@ -235,7 +235,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    number = float(value)
+    number = float("nan" if value in ("", None) else value)
     if not math.isfinite(number):
         raise ValueError("a value is missing or not finite, which JSON cannot say; leave it out")
     return number

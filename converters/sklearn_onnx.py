@@ -1,5 +1,6 @@
 """Any fitted scikit-learn model to ONNX, with the original's answers to the same rows."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -66,16 +67,19 @@ def _export(model: Any, sample: Sample, outputs: list[str]) -> onnx.ModelProto:
         register_lightgbm_converters()
     options = {id(part): _options(part) for part in parts}
     try:
-        proto: onnx.ModelProto = convert_sklearn(
-            model,
-            "model",
-            initial_types=[one.initial_type for one in sample.inputs],
-            final_types=[(name, None) for name in outputs],
-            target_opset=OPSETS,
-            options=options,
-            # Its own names would be those of our outputs.
-            naming=lambda name, _: name if name in outputs else f"inner_{name}",
-        )
+        with warnings.catch_warnings():
+            # skl2onnx reads attributes that a later scikit-learn will drop.
+            warnings.simplefilter("ignore")
+            proto: onnx.ModelProto = convert_sklearn(
+                model,
+                "model",
+                initial_types=[one.initial_type for one in sample.inputs],
+                final_types=[(name, None) for name in outputs],
+                target_opset=OPSETS,
+                options=options,
+                # Its own names would be those of our outputs.
+                naming=lambda name, _: name if name in outputs else f"inner_{name}",
+            )
     except ConverterError:
         raise
     except (MissingConverter, MissingShapeCalculator) as error:
@@ -98,8 +102,7 @@ def _estimators(model: Any) -> Iterator[Any]:
     yield model
     if not hasattr(model, "get_params"):
         return
-    fitted = [*vars(model).values()]
-    for value in fitted:
+    for value in vars(model).values():
         for part in _flatten(value):
             if isinstance(part, BaseEstimator):
                 yield from _estimators(part)

@@ -4,6 +4,7 @@ N rows of a sample.
 """
 
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,10 @@ def ask(answers: Answers, sample: Sample) -> Arrays:
     found = {}
     for name, answer in answers.items():
         try:
-            values = answer(rows)
+            with warnings.catch_warnings():
+                # Columns were put in the model's order, so their names need not go along.
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                values = answer(rows)
         # Estimators raise anything on rows that they were not fitted for.
         except Exception as error:
             raise ConverterError(
