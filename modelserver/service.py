@@ -10,6 +10,7 @@ from pathlib import Path
 
 from modelserver import __version__, compat, v1
 from modelserver.access import Access
+from modelserver.allocator import return_large_blocks
 from modelserver.app import create_app, create_management_app
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
@@ -66,6 +67,7 @@ class Service:
         for number in SIGNALS:
             signal.signal(number, lambda caught, _: self._events.put(signal.Signals(caught)))
         capture_library_logs(self._log)
+        return_large_blocks()
         self._log("starting", version=__version__, cpus=self._cpus, pid=os.getpid())
         try:
             management = self._listen_management()

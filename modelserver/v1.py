@@ -92,8 +92,8 @@ def media_type(content_type: str) -> str:
     kind = content_type.partition(";")[0].strip().lower() or JSON
     if kind == _FORM:
         raise UnsupportedMediaType(
-            f"Content-Type: expected {JSON}, got {_FORM!r}, which curl sends unless it gets "
-            f"-H 'Content-Type: {JSON}'"
+            f"Content-Type: expected {JSON}, or text/plain or image/jpeg where the model takes "
+            f"that, got {_FORM!r}, which curl sends unless it gets -H 'Content-Type: {JSON}'"
         )
     charset = _CHARSET.search(content_type)
     if charset and charset[1].lower() not in _UTF8:

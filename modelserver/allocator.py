@@ -1,0 +1,23 @@
+"""Makes freed memory leave the process."""
+
+import ctypes
+
+_MMAP_THRESHOLD = -3  # the parameter's number in glibc's malloc.h
+_LARGE_BYTES = 4 * 2**20
+
+
+def return_large_blocks() -> bool:
+    """Have the C library give every freed block of over 4 MiB back to the system at once.
+
+    By default glibc raises that size to that of the last large block freed, up to 32 MiB, and
+    then keeps such blocks, in an arena for each thread: after one large image on each thread a
+    process held several times the memory of an image, for good.
+
+    Returns:
+        Whether the C library has such a setting; glibc has, musl needs none.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_MMAP_THRESHOLD, _LARGE_BYTES))

@@ -1,0 +1,153 @@
+"""Images through a real server: every body form, real photos, and files made to do harm."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import RunningServer
+from tests.modelserver.hostile_images import HOSTILE
+from tests.modelserver.image_bodies import FORMS, PREDICT
+from tests.modelserver.image_samples import (
+    BEST,
+    FORMATS,
+    SIDE,
+    corner_scores,
+    oriented,
+    picture,
+    publish_corners,
+    save,
+    to_base64,
+)
+
+MEMORY_GROWTH_BYTES = 300_000_000
+MOST_CPU_SECONDS = 2
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    repository = tmp_path_factory.mktemp("models")
+    publish_corners(repository)
+    return repository
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[RunningServer]:
+    """A server with the image model; do not stop it."""
+    running = RunningServer(models)
+    yield running
+    running.close()
+
+
+VARIANTS = {**FORMATS, **{f"orientation-{n}": lambda n=n: oriented(n) for n in range(1, 9)}}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_same_class_in_every_file_and_body(server: RunningServer, name: str, form: str) -> None:
+    """One picture is one class, whatever its file format, its orientation and the request."""
+    answer = FORMS[form].send(server, "corners", VARIANTS[name]())
+    assert answer.status == 200, answer.body
+    index, wnid, probability = FORMS[form].best(answer.json)
+    assert wnid == f"n{BEST:08d}"
+    assert index in (BEST, None)
+    assert probability > 0.5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_numbers(server: RunningServer, form: str) -> None:
+    """Every form answers the very probability that the model's formula gives."""
+    small = picture().resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    answer = FORMS[form].send(server, "corners", save(picture(), "PNG"))
+    assert FORMS[form].best(answer.json)[2] == pytest.approx(
+        float(corner_scores(np.asarray(small))[BEST]), abs=1e-5
+    )
+
+
+def test_several_images_in_one_request(server: RunningServer) -> None:
+    """Instances of one request may be different files; answers come in their order."""
+    turned = [save(picture().rotate(turn), "PNG") for turn in (0, 90, 180, 270)]
+    body = {"instances": [{"b64": to_base64(i)} for i in turned], "parameters": {"top_k": 1}}
+    answer = server.request(PREDICT.format("corners"), body)
+    found = [p["classes"][0]["label"].split(",")[0] for p in answer.json["predictions"]]
+    assert found == [
+        "red top left",
+        "red bottom left",
+        "red bottom right",
+        "red top right",
+    ]
+
+
+def test_multipart_with_parameters(server: RunningServer) -> None:
+    """A form may hold several files, and plain fields as parameters."""
+    edge = b"--edge\r\nContent-Disposition: form-data; name="
+    parts = [b'"x"; filename="x"\r\nContent-Type: image/png\r\n\r\n' + FORMATS["png"]()] * 2
+    body = b"\r\n".join(edge + part for part in [*parts, b'"top_k"\r\n\r\n2']) + b"\r\n--edge--"
+    kind = "multipart/form-data; boundary=edge"
+    answer = server.request(PREDICT.format("corners"), body, Content_Type=kind)
+    assert [len(p["classes"]) for p in answer.json["predictions"]] == [2, 2]
+
+    unknown = body.replace(b'"top_k"', b'"depth"')
+    answer = server.request(PREDICT.format("corners"), unknown, Content_Type=kind)
+    assert (answer.status, answer.json["code"]) == (422, "invalid_input")
+
+    empty = server.request(PREDICT.format("corners"), b"--edge--", Content_Type=kind)
+    assert (empty.status, empty.json["code"]) == (422, "invalid_input")
+
+
+def test_curl_without_a_content_type(server: RunningServer) -> None:
+    """What curl sends by default is refused with the header that is missing."""
+    kind = "application/x-www-form-urlencoded"
+    answer = server.request(PREDICT.format("corners"), FORMATS["jpeg"](), Content_Type=kind)
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+    assert "image/jpeg" in answer.json["error"]
+
+
+def test_one_bad_image_names_itself(server: RunningServer) -> None:
+    """The error of a request with several images says which one is wrong."""
+    good = {"b64": to_base64(FORMATS["jpeg"]())}
+    cut = {"b64": to_base64(FORMATS["jpeg"]()[:500])}
+    answer = server.request(PREDICT.format("corners"), {"instances": [good, cut]})
+    assert (answer.status, answer.json["code"]) == (400, "undecodable")
+    assert answer.json["error"].startswith("instances[1]: ")
+
+
+def peak_bytes(server: RunningServer) -> int:
+    """The most memory that the server's process has had at a time."""
+    status = Path(f"/proc/{server.process.pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) * 1024
+
+
+def cpu_seconds(server: RunningServer) -> float:
+    """The processor time that the server's process has used."""
+    fields = Path(f"/proc/{server.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_hostile_images(models: Path) -> None:
+    """No hostile file gets a 5xx, costs two seconds, or makes the process grow by 300 MB."""
+    server = RunningServer(models)
+    try:
+        for form in FORMS.values():  # everything is loaded and has been used once
+            assert form.send(server, "corners", FORMATS["webp"]()).status == 200
+        before = peak_bytes(server)
+        wrong = {}
+        for name, (make, statuses) in HOSTILE.items():
+            content = make()
+            started = cpu_seconds(server)
+            answer = FORMS["raw"].send(server, "corners", content)
+            seconds = cpu_seconds(server) - started
+            if answer.status not in statuses or seconds > MOST_CPU_SECONDS:
+                wrong[name] = (answer.status, answer.json, seconds)
+        assert not wrong
+        assert peak_bytes(server) - before < MEMORY_GROWTH_BYTES
+        # Nothing but our own lines, and no word of a file in them.
+        assert all(line.startswith("{") for line in server.lines)
+        assert all(json.loads(line)["event"] != "internal_error" for line in server.lines)
+    finally:
+        server.close()
