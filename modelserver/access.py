@@ -9,6 +9,11 @@ from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 
 
+_METHODS = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Where answers are recorded.
@@ -36,14 +41,15 @@ class Access:
     ) -> None:
         """Record one answer; `started` is the `time.perf_counter()` of its beginning.
 
-        The path is recorded as its route, because a raw path can hold anything a caller typed.
+        A path is recorded as its route, and a method only when HTTP knows it, because either can
+        hold anything a caller typed.
         """
         seconds = time.perf_counter() - started
         self.metrics.answered(model, status, code, seconds)
         self.log(
             "request",
             request_id=request_id,
-            method=method if method.isalpha() and len(method) <= 16 else "invalid",
+            method=method if method in _METHODS else "other",
             route=route,
             model=model.name if model else None,
             version=str(model.version) if model else None,

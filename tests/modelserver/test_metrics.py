@@ -1,0 +1,100 @@
+"""Metrics: stable names, base units, and labels that no caller can multiply."""
+
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from modelserver.metrics import CONTENT_TYPE, Metrics
+from modelserver.repository import Repository
+from tests.conftest import ROOT
+from tests.modelserver.conftest import Site
+
+NAMES = {
+    "modelserver_requests": {"model", "version", "code"},
+    "modelserver_request_duration_seconds": {"model", "version"},
+    "modelserver_decode_duration_seconds": {"model", "version"},
+    "modelserver_inference_duration_seconds": {"model", "version"},
+    "modelserver_rejected": {"reason"},
+    "modelserver_inflight_requests": set(),
+    "modelserver_model_ready": {"model", "version"},
+    "modelserver_golden_error": {"model", "version"},
+    "modelserver_model_info": {"model", "version", "sha256", "provider"},
+}
+
+
+def series(text: str) -> set[str]:
+    """Every series of a scrape, without its value."""
+    return {line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")}
+
+
+@pytest.fixture
+def metrics(repository: Repository) -> Metrics:
+    metrics = Metrics()
+    for model in repository:
+        metrics.model_loaded(model)
+        metrics.scored(model, 0.001, 0.002)
+        metrics.answered(model, 200, "", 0.003)
+    metrics.answered(None, 404, "not_found", 0.001)
+    return metrics
+
+
+def test_names_and_labels(metrics: Metrics) -> None:
+    """Dashboards rest on these names and labels."""
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    assert {family.name for family in families} == NAMES.keys()
+    for family in families:
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        assert labels == NAMES[family.name], family.name
+        assert family.documentation
+
+
+def test_documented(metrics: Metrics) -> None:
+    """The operations page lists every metric."""
+    page = (ROOT / "docs" / "operations.md").read_text()
+    listed = set(re.findall(r"`(modelserver_\w+)`", page))
+    assert {name.removesuffix("_total") for name in listed} == NAMES.keys()
+
+
+def test_values(metrics: Metrics) -> None:
+    """Requests count by status, rejections by code, and a model says what it is."""
+    text = metrics.render().decode()
+    assert 'modelserver_requests_total{code="200",model="sum",version="10"} 1.0' in text
+    assert 'modelserver_requests_total{code="404",model="none",version="none"} 1.0' in text
+    assert 'modelserver_rejected_total{reason="not_found"} 1.0' in text
+    assert 'modelserver_model_ready{model="faq",version="1"} 1.0' in text
+    assert re.search(
+        r'modelserver_model_info\{model="faq",provider="CPUExecutionProvider",'
+        r'sha256="[0-9a-f]{64}",version="1"\} 1\.0',
+        text,
+    )
+
+
+def test_content_type() -> None:
+    """The scrape says which version of the text format it is."""
+    assert CONTENT_TYPE.startswith("text/plain; version=")
+
+
+def test_servers_do_not_share(metrics: Metrics) -> None:
+    """Two servers in one process have metrics of their own."""
+    assert 'code="404"' not in Metrics().render().decode()
+
+
+def test_callers_cannot_make_series(site: Site) -> None:
+    """A thousand invented paths, models, methods and headers add no series."""
+
+    def knock(number: int) -> None:
+        odd = f"x{number}é%0a"
+        site.scoring.get(f"/{odd}/{number}")
+        site.scoring.open(f"/v1/models/{odd}:predict", method="POST", data=odd)
+        site.scoring.open(
+            f"/v1/models/sum/versions/{number + 100}:predict", method="POST", data=odd
+        )
+        site.scoring.open("/v1/models/sum:predict", method=f"METHOD{number}")
+        site.scoring.open(f"/v1/models/{odd}", headers={"X-Request-Id": odd, "User-Agent": odd})
+
+    knock(0)
+    before = series(site.metrics.render().decode())
+    for number in range(1, 201):
+        knock(number)
+    assert series(site.metrics.render().decode()) == before
