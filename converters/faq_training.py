@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from sklearn.pipeline import FeatureUnion, Pipeline
+from threadpoolctl import threadpool_limits
 
 from converters.faq_blend import (
     Blend,
@@ -86,7 +87,9 @@ def fit(data: FaqData, seed: int = 0, kept_share: float = DEFAULT_KEPT_SHARE) ->
         ConverterError: the texts hold nothing to learn from.
     """
     rehearsals = plan_rehearsals(data, seed)
-    with Progress("training", (len(rehearsals) + 1) * len(data.faqs)) as progress:
+    steps = (len(rehearsals) + 1) * len(data.faqs)
+    # Threads do not help with vectors this short, and they slow each other down on a busy machine.
+    with threadpool_limits(1), Progress("training", steps) as progress:
         trials = [_rehearse(one, seed, progress.advance) for one in rehearsals]
         blend = fit_blend(trials)
         best, right = _best_matches(rehearsals, trials, blend, bool(data.out_of_scope))
