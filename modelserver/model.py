@@ -16,6 +16,8 @@ from modelserver.golden import GoldenMismatch, largest_deviation
 from modelserver.manifest import MANIFEST_NAME
 from modelserver.memory_budget import MemoryBudget
 from modelserver.runtime import CPU, Device, OnnxModel
+from modelserver.signature import Signature
+from modelserver.statistics import Stages, Statistics
 from modelserver.tasks import Row, Task, create_task
 
 
@@ -24,8 +26,7 @@ class Scored:
     """The predictions of one request and what they took."""
 
     predictions: list[Any]
-    decode_seconds: float
-    inference_seconds: float
+    stages: Stages
 
 
 class ServedModel:
@@ -39,9 +40,12 @@ class ServedModel:
         self.task = task
         self.golden_error = 0.0
         self.provider = onnx_model.provider
+        self.signature = Signature.of(manifest, onnx_model.optional_inputs)
+        self.statistics = Statistics()
         self._onnx_model = onnx_model
         self._max_batch_rows = manifest.batching["max_batch_rows"]
-        self._buckets = Buckets(self._max_batch_rows) if onnx_model.on_gpu else None
+        with_buckets = onnx_model.on_gpu and self.signature.has_rows
+        self._buckets = Buckets(self._max_batch_rows) if with_buckets else None
 
     @classmethod
     def load(
@@ -67,6 +71,7 @@ class ServedModel:
         model = cls.assemble(artefact, threads, device, memory)
         model.golden_error = model._check_golden()
         model._warm()
+        model.statistics = Statistics()  # of requests only
         return model
 
     @classmethod
@@ -105,17 +110,47 @@ class ServedModel:
         outputs = self.run(rows)
         inferred = time.perf_counter()
         predictions = [self.task.encode(row, parameters) for row in outputs]
-        return Scored(predictions, decoded - started, inferred - decoded)
+        encoded = time.perf_counter()
+        stages = Stages(len(rows), decoded - started, inferred - decoded, encoded - inferred)
+        return Scored(predictions, stages)
+
+    def infer(self, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Score whole tensors.
+
+        Args:
+            feeds: an array that fits the signature for each input; optional ones may be missing.
+                Where the model has rows, the first axis of all required ones is equally long.
+
+        Returns:
+            Each output's name and array.
+
+        Raises:
+            ModelFailed: the model raised.
+        """
+        # What an optional input says holds for all rows of its request and for no others.
+        if not self.signature.has_rows or feeds.keys() & self.signature.optional:
+            return self._run(feeds, rows=1)
+        count = len(next(iter(feeds.values())))
+        most = self._max_batch_rows
+        if count <= most:
+            return self._run_rows(feeds)
+        return _join(
+            [
+                self._run_rows({name: array[i : i + most] for name, array in feeds.items()})
+                for i in range(0, count, most)
+            ]
+        )
 
     def run(self, rows: Sequence[Row]) -> list[Row]:
-        """Run decoded rows through the model in batches of equal shape; keeps their order."""
+        """Run decoded rows through the model in batches of equal shape; keeps their order.
+
+        Where the model has no rows, each of them is a whole call.
+        """
+        if not self.signature.has_rows:
+            return [self._run(_as_arrays(row), rows=1) for row in rows]
         outputs: list[Row] = [{}] * len(rows)
         for batch in _batches(rows, self._max_batch_rows):
-            feeds = _stack([rows[i] for i in batch])
-            if self._buckets is not None:
-                feeds = self._buckets.pad(feeds)
-            arrays = self._onnx_model.run(feeds)
-            _check_rows(feeds, arrays)
+            arrays = self._run_rows(_stack([rows[i] for i in batch]))
             for position, i in enumerate(batch):
                 outputs[i] = {name: array[position] for name, array in arrays.items()}
         return outputs
@@ -129,6 +164,24 @@ class ServedModel:
         """
         instances, given = self._read(self.artefact.golden())
         return {"predictions": self.score(instances, given).predictions}
+
+    def _run_rows(self, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Run one batch of at most `max_batch_rows` rows."""
+        count = len(next(iter(feeds.values())))
+        if self._buckets is None:
+            arrays = self._run(feeds, count)
+            _check_rows(count, arrays)
+            return arrays
+        padded = self._buckets.pad(feeds)
+        arrays = self._run(padded, count)
+        _check_rows(len(next(iter(padded.values()))), arrays)
+        return {name: array[:count] for name, array in arrays.items()}
+
+    def _run(self, feeds: Mapping[str, np.ndarray], rows: int) -> Mapping[str, np.ndarray]:
+        started = time.perf_counter()
+        outputs = self._onnx_model.run(feeds)
+        self.statistics.ran(rows, time.perf_counter() - started)
+        return outputs
 
     def _decode(self, number: int, instance: Any) -> Row:
         try:
@@ -192,9 +245,8 @@ def _batches(rows: Sequence[Row], most: int) -> Iterator[list[int]]:
             yield group[start : start + most]
 
 
-def _check_rows(feeds: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray]) -> None:
+def _check_rows(count: int, arrays: Mapping[str, np.ndarray]) -> None:
     """Refuse outputs without one row for each row of the inputs: they would be handed out wrong."""
-    count = len(next(iter(feeds.values())))
     for name, array in arrays.items():
         if np.shape(array)[:1] != (count,):
             shape = list(np.shape(array))
@@ -208,4 +260,23 @@ def _stack(rows: Sequence[Row]) -> dict[str, np.ndarray]:
         if isinstance(first, str)
         else np.stack([row[name] for row in rows])
         for name, first in rows[0].items()
+    }
+
+
+def _join(parts: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
+    """Put the batches of one request together again."""
+    try:
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    except ValueError as error:
+        raise ModelFailed(
+            "the model answers batches of one request in different shapes; its artefact must say "
+            "that it has no rows (batching.max_batch_rows 0)"
+        ) from error
+
+
+def _as_arrays(row: Row) -> dict[str, np.ndarray]:
+    """Values of one call, whose scalars and bare texts are no arrays yet."""
+    return {
+        name: np.array(value, np.object_) if isinstance(value, str) else np.asarray(value)
+        for name, value in row.items()
     }

@@ -97,7 +97,7 @@ def maps_to_tensor(
         ValueError: two maps have different keys.
     """
     maps = [value] if isinstance(value, Mapping) else value
-    keys = tuple(sorted(maps[0])) if maps else ()  # type: ignore[type-var]
+    keys = tuple(sorted(maps[0])) if maps else ()
     if any(row.keys() != set(keys) for row in maps):
         raise ValueError("its maps have different keys, so they form no tensor")
     rows = np.array([[row[key] for key in keys] for row in maps], DTYPES[datatype])

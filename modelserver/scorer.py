@@ -10,6 +10,7 @@ from modelserver.errors import NotFound, Unavailable
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 from modelserver.repository import Repository
+from modelserver.statistics import Stages
 
 
 class State(enum.Enum):
@@ -48,14 +49,12 @@ class Scorer:
 
     def open(self, repository: Repository) -> None:
         """Become ready with these models."""
-        with self._changed:
-            self._repository = repository
-            self._state = State.READY
+        self._repository = repository
+        self._state = State.READY
 
     def start_draining(self) -> None:
-        """Stop being ready; requests that still come are answered if there are models."""
-        with self._changed:
-            self._state = State.DRAINING if self._state is State.READY else State.CLOSED
+        """Stop being ready; requests that still come are answered."""
+        self._state = State.DRAINING
 
     def close(self) -> None:
         """Refuse new requests."""
@@ -91,11 +90,8 @@ class Scorer:
         """Find a model by the parts of a path; no name means the only model there is.
 
         Raises:
-            Unavailable: the models are not loaded yet.
             NotFound: it is not served.
         """
-        if not self._repository.names():
-            raise Unavailable("the server is loading its models; try again")
         if name is None:
             return self._repository.only()
         if not name:
@@ -107,5 +103,10 @@ class Scorer:
     ) -> list[Any]:
         """Score instances and record how long it took; raises what `ServedModel.score` raises."""
         scored = model.score(instances, parameters)
-        self._metrics.scored(model, scored.decode_seconds, scored.inference_seconds)
+        self.record(model, scored.stages)
         return scored.predictions
+
+    def record(self, model: ServedModel, stages: Stages) -> None:
+        """Record what one scored request took."""
+        self._metrics.scored(model, stages.decode_seconds, stages.inference_seconds)
+        model.statistics.scored(stages)

@@ -35,16 +35,12 @@ class Signature:
             inputs={spec.name: spec for spec in (*manifest.inputs, *optional)},
             optional=frozenset(spec.name for spec in optional),
             outputs={spec.name: spec for spec in manifest.outputs},
-            has_rows=manifest.has_rows and not optional,
+            has_rows=manifest.has_rows,
         )
 
 
 def fits(shape: Sequence[int], spec: Sequence[int]) -> bool:
-    """Whether a tensor of this shape is one that the spec allows.
-
-    A spec () allows every shape: ONNX Runtime writes it for scalars and for unknown shapes.
-    """
-    return not spec or (
-        len(shape) == len(spec)
-        and all(want in (ANY_SIZE, got) for want, got in zip(spec, shape, strict=True))
+    """Whether a shape is one that a spec with -1 for any size allows."""
+    return len(shape) == len(spec) and all(
+        want in (ANY_SIZE, got) for want, got in zip(spec, shape, strict=True)
     )

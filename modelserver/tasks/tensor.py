@@ -1,10 +1,13 @@
-"""Task `tensor`: rows of numbers or texts in, rows out, for any ONNX model without task code.
+"""Task `tensor`: numbers or texts in and out, for any ONNX model without task code.
 
-An instance is {"<input>": values, …}, or just the values when the model has one input. Shapes
-leave out the batch axis: an input [N, 4] takes a list of four numbers.
+An instance is {"<input>": values, …}, or just the values when the model has one input. Where the
+first axis of every tensor counts rows, an instance is one row: an input [-1, 4] takes a list of
+four numbers. Any other model takes whole tensors, so that an instance is one call: an input
+[3, 4] takes three lists of four numbers.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,8 @@ import numpy as np
 from modelserver.artefact import Artefact
 from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
 from modelserver.jsontext import quote, show
-from modelserver.manifest import ANY_SIZE, TensorSpec
+from modelserver.manifest import TensorSpec
+from modelserver.signature import fits
 from modelserver.tasks.fields import check_known
 from modelserver.tensors import flatten, to_array
 
@@ -26,18 +30,17 @@ class TensorTask:
         artefact: labels.json is optional: {"labels": […]}, the classes in output order.
 
     Raises:
-        ArtefactError: an input or output has no batch axis.
+        ArtefactError: labels.json is not of that form.
     """
 
     def __init__(self, artefact: Artefact) -> None:
         manifest = artefact.manifest
-        for spec in (*manifest.inputs, *manifest.outputs):
-            if not spec.shape or spec.shape[0] != ANY_SIZE:
-                raise ArtefactError(
-                    f"{artefact.folder}/manifest.json: {spec.name}: shape {list(spec.shape)}: the "
-                    "first axis must be -1, the number of rows"
-                )
-        self._inputs = {spec.name: spec for spec in manifest.inputs}
+        self._has_rows = manifest.has_rows
+        # What an instance gives of each input.
+        self._inputs = {
+            spec.name: replace(spec, shape=spec.shape[1:]) if self._has_rows else spec
+            for spec in manifest.inputs
+        }
         self._outputs = [spec.name for spec in manifest.outputs]
         self._labels = None
         if LABELS_NAME in manifest.files:
@@ -67,12 +70,27 @@ class TensorTask:
             missing, unknown = self._inputs.keys() - given, given.keys() - self._inputs
             odd = f"without {min(missing)}" if missing else f"with {quote(min(unknown))}"
             raise InvalidInput(f"expected an object with {', '.join(self._inputs)}, got one {odd}")
-        return {name: _to_row(spec, given[name]) for name, spec in self._inputs.items()}
+        return {name: self._to_tensor(spec, given[name]) for name, spec in self._inputs.items()}
 
     def encode(self, row: Mapping[str, np.ndarray], parameters: None) -> Any:
         """Answer an object with each output, or the bare value when there is only one."""
-        values = {name: row[name].tolist() for name in self._outputs}
+        # A row of a text output [N] is a bare str.
+        values = {
+            name: row[name] if isinstance(row[name], str) else row[name].tolist()
+            for name in self._outputs
+        }
         return values if len(values) > 1 else values[self._outputs[0]]
+
+    def _to_tensor(self, spec: TensorSpec, value: Any) -> Any:
+        """Turn JSON values into what an instance gives of one input; a bare text stays a str."""
+        elements, shape = flatten(spec.name, value)
+        free = not spec.shape and not self._has_rows  # a shape that the model does not state
+        if not free and not fits(shape, spec.shape):
+            of = "one row" if self._has_rows else "the whole tensor"
+            raise InvalidInput(
+                f"{spec.name}: expected the shape {list(spec.shape)} for {of}, got {list(shape)}"
+            )
+        return to_array(spec.name, spec.datatype, elements).reshape(shape)[()]
 
     def describe(self) -> dict[str, Any]:
         """The class labels, when there are any."""
@@ -85,16 +103,3 @@ def _read_labels(artefact: Artefact) -> list[Any]:
     if not isinstance(labels, list) or not labels:
         raise ArtefactError(f"{artefact.folder}/{LABELS_NAME}: expected a list `labels`")
     return labels
-
-
-def _to_row(spec: TensorSpec, value: Any) -> Any:
-    """Turn JSON values into one row of an input: an array, or a str for a bare text."""
-    elements, shape = flatten(spec.name, value)
-    row_shape = spec.shape[1:]
-    if len(shape) != len(row_shape) or any(
-        want not in (ANY_SIZE, got) for want, got in zip(row_shape, shape, strict=True)
-    ):
-        raise InvalidInput(
-            f"{spec.name}: expected the shape {list(row_shape)} for one row, got {list(shape)}"
-        )
-    return to_array(spec.name, spec.datatype, elements).reshape(shape)[()]

@@ -166,8 +166,8 @@ def test_parameters_are_checked_first(pair: ServedModel) -> None:
 def test_times_are_measured(pair: ServedModel) -> None:
     """Reading and inference are timed apart."""
     scored = pair.score([{"left": [], "right": 1}], {})
-    assert scored.decode_seconds > 0
-    assert scored.inference_seconds > 0
+    assert scored.stages.decode_seconds > 0
+    assert scored.stages.inference_seconds > 0
 
 
 def test_texts_are_stacked_whole(faq_repository: Repository) -> None:

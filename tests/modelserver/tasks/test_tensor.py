@@ -178,11 +178,34 @@ def test_json_only(pair: TensorTask, content_type: str) -> None:
     assert len(str(caught.value)) < 150
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (1, 3), (0,)])
-def test_batch_axis(artefact: Artefact, shape: tuple[int, ...]) -> None:
-    """A model without a free first axis cannot take rows, and is refused by tensor."""
-    with pytest.raises(ArtefactError, match=r"x: shape .* the first axis must be -1"):
-        task_for(artefact, TensorSpec("x", "FP32", shape))
+@pytest.mark.parametrize(
+    ("shape", "value"),
+    [
+        ((3,), [1.0, 2.0, 3.0]),
+        ((1, 3), [[1.0, 2.0, 3.0]]),
+        ((2, -1), [[1.0], [2.0]]),
+        ((0,), []),
+        pytest.param((), 1.5, id="a scalar"),
+        pytest.param((), [[1.0, 2.0]], id="a shape that the model does not state"),
+    ],
+)
+def test_without_rows(artefact: Artefact, shape: tuple[int, ...], value: Any) -> None:
+    """A model whose first axis does not count rows takes whole tensors."""
+    task = task_for(artefact, TensorSpec("x", "FP32", shape))
+    assert task.decode(value)["x"].tolist() == value
+
+
+def test_without_rows_wrong_shape(artefact: Artefact) -> None:
+    """A tensor that the signature does not allow is refused with both shapes."""
+    task = task_for(artefact, TensorSpec("x", "FP32", (3, 2)))
+    with pytest.raises(InvalidInput, match=r"x: expected the shape \[3, 2\] for the whole tensor"):
+        task.decode([1.0, 2.0])
+
+
+def test_bare_text(artefact: Artefact) -> None:
+    """A row of a text output is a bare text."""
+    row = {"both": np.array([1.5], np.float32), "twice": "setosa"}
+    assert TensorTask(artefact).encode(row, None) == {"both": [1.5], "twice": "setosa"}
 
 
 def test_labels(linear_artefact: Path, reseal: Callable[[Path, str, str], None]) -> None:
