@@ -8,7 +8,6 @@ from modelserver.logs import Log
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 
-
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 )
