@@ -53,18 +53,19 @@ def test_numbers(regression: dict[str, Path], capsys: pytest.CaptureFixture[str]
     assert prediction == [[pytest.approx(5e6)]]
 
 
-def test_texts(tmp_path: Path) -> None:
+@pytest.mark.parametrize("classes", [[5, 6, 7, 8], ["copy", "parse", "cat", "Café ☕"]])
+def test_texts(classes: list[Any], tmp_path: Path) -> None:
     """Texts from JSON lines, classes as labels, and answers for words beyond ASCII."""
     model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression())
-    skops.io.dump(model.fit(TEXTS, [5, 6, 7, 8] * 3), tmp_path / "m.skops")
+    skops.io.dump(model.fit(TEXTS, classes * 3), tmp_path / "m.skops")
     lines = [json.dumps({"id": 1, "text": text}) + "\n" for text in [*TEXTS, "", "NAÏVE"]]
     (tmp_path / "texts.jsonl").write_text("".join(lines), "utf-8")
     files = {"model": tmp_path / "m.skops", "sample": tmp_path / "texts.jsonl", "to": tmp_path}
     assert main(command(files, "--inputs", "text:string")) == 0
     served = ServedModel.load(tmp_path / "m/1", threads=1)
-    assert served.task.describe() == {"labels": [5, 6, 7, 8]}
+    assert served.task.describe() == {"labels": sorted(classes)}
     (prediction,) = served.score(["NAÏVE café?"], {}).predictions
-    assert prediction["label"] == 8
+    assert prediction["label"] == classes[3]
     expected = model.predict_proba(["NAÏVE café?"])[0]
     assert prediction["probabilities"] == pytest.approx(expected.tolist(), abs=1e-6)
 

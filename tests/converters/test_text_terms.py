@@ -30,7 +30,6 @@ ANALYZERS = {
     "words 2-2": CountVectorizer(ngram_range=(2, 2)),
     "words 1-2 without stop words": CountVectorizer(ngram_range=(1, 2), stop_words="english"),
     "words without accents": CountVectorizer(strip_accents="unicode"),
-    "words in ASCII": CountVectorizer(strip_accents="ascii", lowercase=False),
     "words in lower case ASCII": CountVectorizer(strip_accents="ascii"),
     "runs without blanks": CountVectorizer(token_pattern=r"\S+", ngram_range=(1, 2)),
     "char": CountVectorizer(analyzer="char", lowercase=False),
