@@ -49,12 +49,14 @@ class Scorer:
 
     def open(self, repository: Repository) -> None:
         """Become ready with these models."""
-        self._repository = repository
-        self._state = State.READY
+        with self._changed:
+            self._repository = repository
+            self._state = State.READY
 
     def start_draining(self) -> None:
-        """Stop being ready; requests that still come are answered."""
-        self._state = State.DRAINING
+        """Stop being ready; requests that still come are answered if there are models."""
+        with self._changed:
+            self._state = State.DRAINING if self._state is State.READY else State.CLOSED
 
     def close(self) -> None:
         """Refuse new requests."""
@@ -90,8 +92,11 @@ class Scorer:
         """Find a model by the parts of a path; no name means the only model there is.
 
         Raises:
+            Unavailable: the models are not loaded yet.
             NotFound: it is not served.
         """
+        if not self._repository.names():
+            raise Unavailable("the server is loading its models; try again")
         if name is None:
             return self._repository.only()
         if not name:
