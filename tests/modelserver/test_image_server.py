@@ -151,3 +151,27 @@ def test_hostile_images(models: Path) -> None:
         assert all(json.loads(line)["event"] != "internal_error" for line in server.lines)
     finally:
         server.close()
+
+
+SMALL = [name for name in HOSTILE if name.partition(":")[0] in ("structure", "other", "broken")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_hostile_images_in_every_body(server: RunningServer, form: str) -> None:
+    """A bad file gets the same status in every body form."""
+    for name in SMALL:
+        make, statuses = HOSTILE[name]
+        answer = FORMS[form].send(server, "corners", make())
+        assert answer.status in statuses, (name, answer.body)
+        assert answer.json["error"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_truncated_images_in_every_body(server: RunningServer, form: str) -> None:
+    """A file cut at any tenth is the caller's error in every body form."""
+    for name in ("jpeg", "png", "webp", "gif", "bmp"):
+        content = FORMATS[name]()
+        for tenths in range(10):
+            cut = content[: len(content) * tenths // 10]
+            answer = FORMS[form].send(server, "corners", cut)
+            assert answer.status == 400, (name, tenths, answer.body)
