@@ -5,7 +5,7 @@ A task never sees HTTP, batches or ONNX Runtime. It turns one instance of a requ
 that the caller reads. Everything it needs to know lies in the artefact.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +24,9 @@ Row = Mapping[str, Any]
 class Task(Protocol):
     """What every task offers; see tasks/faq.py for a short one."""
 
+    encoded_input: str
+    """The input that takes whole files as well, one for each row; empty when there is none."""
+
     def read_parameters(self, given: Mapping[str, Any]) -> Any:
         """Check the request's `parameters`; raises InvalidInput naming the wrong one."""
 
@@ -33,8 +36,20 @@ class Task(Protocol):
     def decode(self, instance: Any) -> Row:
         """Turn one instance into one row; raises a RequestError that says what is wrong."""
 
+    def from_tensor(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Turn a whole input tensor, as a client sent it, into what the model takes.
+
+        Args:
+            name: of the input.
+            array: fits the signature; for `encoded_input` it may be files instead: [N] of bytes,
+                or of str when they came as base64.
+        """
+
     def encode(self, row: Mapping[str, np.ndarray], parameters: Any) -> Any:
         """Turn one row of the outputs into JSON-ready values."""
+
+    def labels(self, output: str) -> Sequence[Any]:
+        """The name of each class of an output; empty when they have none."""
 
     def describe(self) -> Mapping[str, Any]:
         """What a caller may want to know beyond the tensors, for the model's metadata."""

@@ -21,6 +21,7 @@ from modelserver.errors import (
 )
 from modelserver.jsontext import quote, show
 from modelserver.manifest import ANY_SIZE, TensorSpec
+from modelserver.tasks.elements import map_elements
 from modelserver.tasks.fields import check_known, read_count, read_share
 from modelserver.tasks.ranking import top
 
@@ -47,6 +48,8 @@ class FaqTask:
     Raises:
         ArtefactError: one of these is missing, or does not fit the model's outputs.
     """
+
+    encoded_input = ""
 
     def __init__(self, artefact: Artefact) -> None:
         manifest = artefact.manifest
@@ -108,9 +111,16 @@ class FaqTask:
             text = instance["text"]
         if not isinstance(text, str):
             raise InvalidInput(f'expected a text or {{"text": …}}, got {show(text)}')
+        return {INPUT: self._clean(text)}
+
+    def from_tensor(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Clean the questions [N] as those of instances."""
+        return np.array(map_elements(array, self._clean), np.object_)
+
+    def _clean(self, text: str) -> str:
         if len(text) > self._max_characters:
             raise TooLarge(f"expected at most {self._max_characters} characters, got {len(text)}")
-        return {INPUT: clean_text(text)}
+        return clean_text(text)
 
     def encode(self, row: Mapping[str, np.ndarray], parameters: FaqParameters) -> dict[str, Any]:
         """Rank the FAQs by score; the lower column wins a tie."""
@@ -123,6 +133,10 @@ class FaqTask:
     def faq_count(self) -> int:
         """F, the number of FAQs."""
         return len(self._faqs)
+
+    def labels(self, output: str) -> list[Any]:
+        """The FAQs' ids."""
+        return [faq["id"] for faq in self._faqs]
 
     def describe(self) -> dict[str, Any]:
         """The number of FAQs, the limits and the defaults."""

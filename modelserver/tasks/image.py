@@ -22,6 +22,7 @@ from modelserver.jsontext import quote, show
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.memory_budget import MemoryBudget
 from modelserver.tasks.base64_text import read_base64
+from modelserver.tasks.elements import map_elements
 from modelserver.tasks.fields import check_known, read_count
 from modelserver.tasks.image_pixels import read_pixels
 from modelserver.tasks.image_resize import Resize
@@ -47,6 +48,8 @@ class ImageTask:
     Raises:
         ArtefactError: one of these is missing or does not fit the model.
     """
+
+    encoded_input = INPUT
 
     def __init__(self, artefact: Artefact, memory: MemoryBudget | None = None) -> None:
         manifest = artefact.manifest
@@ -83,11 +86,23 @@ class ImageTask:
             instance = _from_json(instance)
         return {INPUT: read_pixels(instance, self._resize, self._memory)}
 
+    def from_tensor(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Decode files [N] into pixels [N, H, W, 3]; pixels stay as they are."""
+        return np.stack(map_elements(array, self._decode_file)) if array.dtype == object else array
+
+    def _decode_file(self, file: bytes | str) -> np.ndarray:
+        data = read_base64(file) if isinstance(file, str) else file
+        return read_pixels(data, self._resize, self._memory)
+
     def encode(self, row: Mapping[str, np.ndarray], parameters: int) -> dict[str, Any]:
         """Name the most probable classes, best first; the lower index wins a tie."""
         scores = row[OUTPUT]  # [C]
         best = top(scores, parameters)
         return {"classes": [{**self._labels[i], "probability": float(scores[i])} for i in best]}
+
+    def labels(self, output: str) -> list[Any]:
+        """The names of the classes."""
+        return [label["label"] for label in self._labels]
 
     def describe(self) -> dict[str, Any]:
         """The number of classes and the defaults."""

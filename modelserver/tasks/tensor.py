@@ -15,7 +15,7 @@ import numpy as np
 from modelserver.artefact import Artefact
 from modelserver.errors import ArtefactError, InvalidInput, UnsupportedMediaType
 from modelserver.jsontext import quote, show
-from modelserver.manifest import TensorSpec
+from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.signature import fits
 from modelserver.tasks.fields import check_known
 from modelserver.tensors import flatten, to_array
@@ -33,6 +33,8 @@ class TensorTask:
         ArtefactError: labels.json is not of that form.
     """
 
+    encoded_input = ""
+
     def __init__(self, artefact: Artefact) -> None:
         manifest = artefact.manifest
         self._has_rows = manifest.has_rows
@@ -42,6 +44,10 @@ class TensorTask:
             for spec in manifest.inputs
         }
         self._outputs = [spec.name for spec in manifest.outputs]
+        self._columns = {
+            spec.name: spec.shape[-1] if len(spec.shape) > self._has_rows else 0
+            for spec in manifest.outputs
+        }
         self._labels = None
         if LABELS_NAME in manifest.files:
             self._labels = _read_labels(artefact)
@@ -72,6 +78,10 @@ class TensorTask:
             raise InvalidInput(f"expected an object with {', '.join(self._inputs)}, got one {odd}")
         return {name: self._to_tensor(spec, given[name]) for name, spec in self._inputs.items()}
 
+    def from_tensor(self, name: str, array: np.ndarray) -> np.ndarray:
+        """Leave tensors as they are."""
+        return array
+
     def encode(self, row: Mapping[str, np.ndarray], parameters: None) -> Any:
         """Answer an object with each output, or the bare value when there is only one."""
         # A row of a text output [N] is a bare str.
@@ -91,6 +101,11 @@ class TensorTask:
                 f"{spec.name}: expected the shape {list(spec.shape)} for {of}, got {list(shape)}"
             )
         return to_array(spec.name, spec.datatype, elements).reshape(shape)[()]
+
+    def labels(self, output: str) -> list[Any]:
+        """The class labels, where an output has a column for each."""
+        columns = self._columns[output]
+        return self._labels if self._labels and columns in (ANY_SIZE, len(self._labels)) else []
 
     def describe(self) -> dict[str, Any]:
         """The class labels, when there are any."""
