@@ -8,6 +8,7 @@ ServingError
 │   ├── LengthRequired       411      a body without a stated length
 │   ├── TooLarge             413      bytes, rows or characters over a limit
 │   ├── UnsupportedMediaType 415
+│   ├── UnsupportedEncoding  415
 │   └── InvalidInput         422      decodable, but not what the model takes
 ├── Unavailable              503      draining or not ready; try again later
 ├── ModelFailed              500      the model could not run
@@ -94,6 +95,27 @@ class UnsupportedMediaType(RequestError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed in a way that the server does not undo.
+
+    Args:
+        message: what came.
+        accepted: the encodings that it undoes.
+    """
+
+    status = 415
+    code = "unsupported_encoding"
+
+    def __init__(self, message: str, accepted: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.accepted = accepted
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The `Accept-Encoding` header that HTTP asks for with this status."""
+        return {"Accept-Encoding": ", ".join(self.accepted)}
 
 
 class InvalidInput(RequestError):

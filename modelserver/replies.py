@@ -15,12 +15,13 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A JSON response; `code` is the stable error code, empty for an answer."""
+    """A response; `code` is the stable error code, empty for an answer."""
 
     status: int
     body: bytes
     code: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
 
     @property
     def status_line(self) -> str:
@@ -30,7 +31,7 @@ class Reply:
     def header_list(self, request_id: str) -> list[tuple[str, str]]:
         """All headers, as WSGI wants them."""
         return [
-            ("Content-Type", "application/json"),
+            ("Content-Type", self.content_type),
             ("Content-Length", str(len(self.body))),
             ("X-Request-Id", request_id),
             *self.headers.items(),

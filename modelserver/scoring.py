@@ -6,8 +6,8 @@ HTTP server (measured in benchmarks/). A route is answered here or there, never 
 
 import re
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from modelserver import v1
@@ -19,6 +19,7 @@ from modelserver.errors import (
     ServingError,
     TooLarge,
 )
+from modelserver.inflate import inflate
 from modelserver.model import ServedModel
 from modelserver.replies import Reply, answer, refusal, request_id
 from modelserver.scorer import Scorer
@@ -38,13 +39,20 @@ class ScoringRequest:
     content_type: str
     body: bytes
     max_instances: int
+    environ: Mapping[str, Any] = field(default_factory=dict)
+
+    def header(self, name: str) -> str | None:
+        """A header of the request, or None."""
+        value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        return value
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A scoring path: a label for logs, a pattern, and what turns the request into JSON values.
+    """A scoring path: a label for logs, a pattern, and what answers it.
 
-    The pattern may have the groups `model` and `version`.
+    The pattern may have the groups `model` and `version`. `handle` returns values for JSON, or a
+    whole Reply.
     """
 
     label: str
@@ -117,6 +125,8 @@ class ScoringApp:
             return self._fallback(environ, start_response)
 
         reply, model, length = self._answer(route, match.groupdict(), environ, identity)
+        if model is not None:
+            model.statistics.answered(not reply.code, time.perf_counter() - started)
         start_response(reply.status_line, reply.header_list(identity))
         self._access.answered(
             request_id=identity,
@@ -143,11 +153,15 @@ class ScoringApp:
                 model = self._scorer.find(path.get("model"), path.get("version"))
                 body = self._read_body(environ)
                 length = len(body)
+                encoding = environ.get("HTTP_CONTENT_ENCODING")
+                if encoding:
+                    body = inflate(body, encoding, self._max_body_bytes)
                 content_type = environ.get("CONTENT_TYPE", "")
                 request = ScoringRequest(
-                    self._scorer, model, content_type, body, self._max_instances
+                    self._scorer, model, content_type, body, self._max_instances, environ
                 )
-                reply = answer(route.handle(request))
+                result = route.handle(request)
+                reply = result if isinstance(result, Reply) else answer(result)
         except ServingError as error:
             reply = refusal(error, identity)
         except Exception as error:

@@ -19,6 +19,12 @@ ROWS = [
     (errors.LengthRequired("x"), 411, "length_required", {}),
     (errors.TooLarge("x"), 413, "too_large", {}),
     (errors.UnsupportedMediaType("x"), 415, "unsupported_media_type", {}),
+    (
+        errors.UnsupportedEncoding("x", ("gzip", "deflate")),
+        415,
+        "unsupported_encoding",
+        {"Accept-Encoding": "gzip, deflate"},
+    ),
     (errors.InvalidInput("x"), 422, "invalid_input", {}),
     (errors.Unavailable("x"), 503, "unavailable", {"Retry-After": "1"}),
     (errors.Unavailable("x", retry_after_seconds=7), 503, "unavailable", {"Retry-After": "7"}),
