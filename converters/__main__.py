@@ -5,10 +5,17 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from converters import check, faq, sklearn_pipeline, stackexchange
+from converters import check, faq, onnx_model, resnet152, sklearn_pipeline, stackexchange
 from converters.errors import ConverterError
 
-COMMANDS: tuple[ModuleType, ...] = (faq, sklearn_pipeline, stackexchange, check)
+COMMANDS: tuple[ModuleType, ...] = (
+    faq,
+    sklearn_pipeline,
+    resnet152,
+    onnx_model,
+    stackexchange,
+    check,
+)
 """Each has NAME, HELP, add_arguments(parser) and run(arguments) -> exit code."""
 
 

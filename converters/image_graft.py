@@ -18,7 +18,15 @@ import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from converters.errors import UnsupportedModel
-from converters.onnx_graph import ROWS, free_rows, inputs, keep_output, shape, strip_notes
+from converters.onnx_graph import (
+    ROWS,
+    free_rows,
+    inputs,
+    keep_output,
+    opset,
+    shape,
+    strip_notes,
+)
 from converters.pixel_form import Layout, PixelForm
 from modelserver.tasks.image import INPUT, OUTPUT
 
@@ -103,7 +111,7 @@ def graft(
     graph = grafted.graph
     keep_output(graph, _NETWORK + scores.name)
     before, weights = _before(network, pixels)
-    nodes = [*before, *graph.node, *_after(graph.output[0], scores.logits, _opset(grafted))]
+    nodes = [*before, *graph.node, *_after(graph.output[0], scores.logits, opset(grafted))]
     del graph.node[:], graph.output[:]
     graph.node.extend(nodes)
     _replace_input(graph, network, size)
@@ -140,7 +148,7 @@ def _before(network: NetworkInput, pixels: PixelForm) -> tuple[list[NodeProto], 
     return nodes, [numpy_helper.from_array(array, GRAFTED + n) for n, array in weights.items()]
 
 
-def _after(scores: onnx.ValueInfoProto, softmax: bool, opset: int) -> list[NodeProto]:
+def _after(scores: onnx.ValueInfoProto, softmax: bool, version: int) -> list[NodeProto]:
     """The nodes from the network's output to `probabilities`."""
     steps: list[tuple[str, list[str], dict[str, Any]]] = []
     sizes = shape(scores)
@@ -154,7 +162,7 @@ def _after(scores: onnx.ValueInfoProto, softmax: bool, opset: int) -> list[NodeP
     if scores.type.tensor_type.elem_type != TensorProto.FLOAT:
         steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
     if softmax:
-        steps.append(("Softmax", [], {"axis": -1 if opset >= _SOFTMAX_OPSET else 1}))
+        steps.append(("Softmax", [], {"axis": -1 if version >= _SOFTMAX_OPSET else 1}))
     return _chain(scores.name, OUTPUT, steps or [("Identity", [], {})])
 
 
@@ -189,7 +197,3 @@ def _tell_layout(name: str, sizes: list[int | None]) -> Layout:
             "say --layout nchw or --layout nhwc"
         )
     return "nchw" if first else "nhwc"
-
-
-def _opset(model: ModelProto) -> int:
-    return next((entry.version for entry in model.opset_import if not entry.domain), 0)

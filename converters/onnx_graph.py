@@ -36,16 +36,22 @@ def read_model(path: Path) -> ModelProto:
     return model
 
 
+def opset(model: ModelProto) -> int:
+    """The version of the standard operators; the least that is served when there are none."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return versions[0] if versions else _LEAST_OPSET
+
+
 def check_opset(model: ModelProto) -> None:
     """Refuse models of an opset that no current runtime promises to run.
 
     Raises:
         UnsupportedModel: the opset is too old.
     """
-    opset = next((entry.version for entry in model.opset_import if not entry.domain), None)
-    if opset is not None and opset < _LEAST_OPSET:
+    version = opset(model)
+    if version < _LEAST_OPSET:
         raise UnsupportedModel(
-            f"the model uses opset {opset}; {_LEAST_OPSET} is the oldest that can be served. "
+            f"the model uses opset {version}; {_LEAST_OPSET} is the oldest that can be served. "
             "Export it again, or update it with onnx.version_converter"
         )
 

@@ -27,11 +27,13 @@ class Examples:
         outputs: for each output of the ONNX model, the original's array [N, ...].
         tolerance: the largest absolute difference that counts as equal; texts, whole numbers
             and booleans must be equal.
+        names: what a report calls the instances; empty to show the instances themselves.
     """
 
     instances: Sequence[Any]
     outputs: Mapping[str, np.ndarray]
     tolerance: float
+    names: Sequence[str] = ()
 
     def shortened(self) -> "Examples":
         """The first examples, few and short enough to be stored."""
@@ -101,7 +103,10 @@ def compare(model: ServedModel, examples: Examples) -> Parity:
         largest=float(np.max(differences, initial=0.0)),
         tolerance=examples.tolerance,
         worst=[
-            {"example": _short(examples.instances[i]), "difference": float(differences[i])}
+            {
+                "example": examples.names[i] if examples.names else _short(examples.instances[i]),
+                "difference": float(differences[i]),
+            }
             for i in order
             if differences[i] > 0
         ],

@@ -30,6 +30,11 @@ class PixelForm:
     mean: Triple = (0.0, 0.0, 0.0)
     std: Triple = (1.0, 1.0, 1.0)
 
+    @property
+    def changes_numbers(self) -> bool:
+        """Whether pixels become other numbers than 0 to 255."""
+        return (self.scale, self.mean, self.std) != (1.0, (0.0,) * 3, (1.0,) * 3)
+
     def factor_and_offset(self) -> tuple[np.ndarray, np.ndarray]:
         """The same as pixel * factor + offset: two FP64 [3]."""
         std = np.array(self.std, np.float64)

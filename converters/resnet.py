@@ -124,7 +124,7 @@ def random_resnet(blocks: Sequence[int], seed: int, **sizes: int) -> ResNet:
         features = model.eval().features(noise)
         centre = features.mean(0)
         spread = (features - centre).norm(dim=1).mean()
-        nn.init.normal_(model.fc.weight, std=2 / float(spread))
+        nn.init.normal_(model.fc.weight, std=0.5 / float(spread))
         model.fc.bias.copy_(-model.fc.weight @ centre)
     return model
 

@@ -34,6 +34,11 @@ class Images:
     files: list[bytes]
     source: str
 
+    def and_also(self, others: "Images") -> "Images":
+        """These images and others."""
+        source = f"{self.source} and {others.source}"
+        return Images([*self.names, *others.names], [*self.files, *others.files], source)
+
     def pixels(self, resize: Resize) -> np.ndarray:
         """What the server makes of the images: UINT8 [N, H, W, 3].
 
@@ -64,7 +69,9 @@ def read_images(folder: Path) -> Images:
     if not paths:
         raise UsageError(f"{folder}: no image in it; expected files that end in {_ENDINGS}")
     names = [path.relative_to(folder).as_posix() for path in paths]
-    return Images(names, [path.read_bytes() for path in paths], f"{len(paths)} images of {folder}")
+    return Images(
+        names, [path.read_bytes() for path in paths], f"{len(paths)} images of {folder.name}"
+    )
 
 
 def synthetic_images() -> Images:
@@ -75,7 +82,9 @@ def synthetic_images() -> Images:
     """
     drawn = dict(_draw())
     return Images(
-        list(drawn), [encode_png(pixels) for pixels in drawn.values()], f"{len(drawn)} synthetic"
+        list(drawn),
+        [encode_png(pixels) for pixels in drawn.values()],
+        f"{len(drawn)} synthetic images",
     )
 
 
