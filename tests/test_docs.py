@@ -58,7 +58,8 @@ def test_commands_run(block: str, demo: RunningServer, desk: Path) -> None:
     if block.startswith(SERVE):
         flags = block.removeprefix(SERVE).replace("\\\n", " ").split()
         models = flags[flags.index("--models") + 1]
-        others = [f for f in flags if f not in ("--models", models)]
+        # The ready line is waited for in the JSON form.
+        others = [f for f in flags if f not in ("--models", models, "--log-format", "text")]
         server = RunningServer(desk / models, *others)
         server.close()
         return
