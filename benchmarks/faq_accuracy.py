@@ -10,16 +10,14 @@ for each data set and seed; --trees 100 shows the order of things sooner.
 
 import argparse
 import json
-import os
-import platform
 import sys
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 from faq_datasets import DATASETS, is_present
 from faq_methods import METHODS, WITH_ANSWERS, Options
+from machine import describe_machine
 
 from converters.faq_metrics import TIE_RULE, mark_right, rank_right, summarise_ranks
 
@@ -47,7 +45,12 @@ def main() -> int:
             continue
         for seed in range(arguments.seeds):
             runs += run_split(dataset, seed, arguments)
-    result = {"machine": machine(), "ties": TIE_RULE, "trees": arguments.trees, "runs": runs}
+    result = {
+        "machine": describe_machine(*_LIBRARIES),
+        "ties": TIE_RULE,
+        "trees": arguments.trees,
+        "runs": runs,
+    }
     path = Path(arguments.output)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=2) + "\n")
@@ -106,20 +109,6 @@ def markdown(result: dict) -> str:
     seeds = len({run["seed"] for run in result["runs"]})
     lines += ["", f"Percent, mean ± standard deviation over {seeds} seeds. {result['machine']}"]
     return "\n".join(lines)
-
-
-def machine() -> str:
-    """The machine and the libraries, in one line."""
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in _LIBRARIES)
-    model = platform.processor() or platform.machine()
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                model = line.partition(":")[2].strip()
-                break
-    except OSError:
-        pass
-    return f"{model}, {os.cpu_count()} CPUs, Python {platform.python_version()}, {versions}."
 
 
 def _mean(values: list[float]) -> str:

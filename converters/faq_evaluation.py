@@ -115,7 +115,7 @@ def _ask(
     for start in range(0, len(texts), _BATCH):
         part = slice(start, start + _BATCH)
         scores = model.pipeline.predict_proba(texts[part])
-        marks = mark_right([faq.id for faq in data.faqs], targets[part])
+        marks = mark_right(data.names, targets[part])
         rows, chosen = np.arange(len(scores)), scores.argmax(axis=1)
         ranks = rank_right(scores, marks)
         found.append(_Answers(ranks, scores[rows, chosen], chosen, marks[rows, chosen]))

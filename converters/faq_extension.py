@@ -14,7 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from converters.faq_matcher import FaqMatcher
 from converters.faq_rows import Csr, mean_directions, prune_rows, transform
 from converters.faq_training import NewRow, collect_texts
-from converters.records import FaqData, Id
+from converters.records import FaqData
 
 
 def extend(pipeline: Pipeline, new: FaqData, new_row: NewRow) -> Pipeline:
@@ -30,36 +30,31 @@ def extend(pipeline: Pipeline, new: FaqData, new_row: NewRow) -> Pipeline:
     """
     texts = collect_texts(new)
     union, matcher = pipeline.steps[0][1], pipeline.steps[1][1]
-    vectorizers = [(name, _learn_terms(one, texts.texts)) for name, one in union.transformer_list]
-    features = FeatureUnion(vectorizers, transformer_weights=union.transformer_weights)
-    sizes = [
-        (len(old.vocabulary_), len(grown.vocabulary_))
-        for (_, old), (_, grown) in zip(union.transformer_list, vectorizers, strict=True)
-    ]
-    widened = _widen(matcher.coef_, sizes)
+    features, sizes = _learn_words(union, texts.texts)
     directions = mean_directions(texts.positives, transform(features, texts.texts))
     rows = prune_rows(directions) * new_row.scale
 
     known = matcher.classes_.tolist()
-    places = _places(known, [faq.id for faq in new.faqs])
-    total = max(len(known), max(places, default=-1) + 1)
-    weights = _replace(widened, rows, places, total)
-    bias = np.concatenate([matcher.intercept_, np.zeros(total - len(known))])
+    names = list(dict.fromkeys([*known, *new.names]))
+    columns = {name: number for number, name in enumerate(names)}
+    places = [columns[name] for name in new.names]
+    weights = _replace(_widen(matcher.coef_, sizes), rows, places, len(names))
+    bias = np.concatenate([matcher.intercept_, np.zeros(len(names) - len(known))])
     bias[places] = new_row.bias
-    names = known + [
-        faq.id for faq, place in zip(new.faqs, places, strict=True) if place >= len(known)
+    extended = FaqMatcher.from_parts(names, weights, bias)
+    return Pipeline([("features", features), ("matcher", extended)])
+
+
+def _learn_words(
+    union: FeatureUnion, texts: Sequence[str]
+) -> tuple[FeatureUnion, list[tuple[int, int]]]:
+    """Teach vectorizers the words of texts; also returns how many features each had and has."""
+    grown = [(name, _learn_terms(one, texts)) for name, one in union.transformer_list]
+    sizes = [
+        (len(old.vocabulary_), len(new.vocabulary_))
+        for (_, old), (_, new) in zip(union.transformer_list, grown, strict=True)
     ]
-    return Pipeline(
-        [("features", features), ("matcher", FaqMatcher.from_parts(names, weights, bias))]
-    )
-
-
-def _places(known: Sequence[Id], new: Sequence[Id]) -> list[int]:
-    """Find the column of each new FAQ: that of the FAQ it replaces, or one at the end."""
-    columns = {name: number for number, name in enumerate(known)}
-    for name in new:
-        columns.setdefault(name, len(columns))
-    return [columns[name] for name in new]
+    return FeatureUnion(grown, transformer_weights=union.transformer_weights), sizes
 
 
 def _learn_terms(vectorizer: TfidfVectorizer, texts: Sequence[str]) -> TfidfVectorizer:

@@ -66,7 +66,7 @@ def publication_of(
     """
     room = max(len(_HOSTILE), min(_MOST_EXAMPLES, _MOST_SCORES // len(faqs)))
     known = _spread([faq.text for faq in faqs], room // 2) + _spread(questions, room // 2)
-    instances = [text[:max_characters] for text in (*_HOSTILE, *known)]
+    instances = list(dict.fromkeys(text[:max_characters] for text in (*_HOSTILE, *known)))
     expected = pipeline.predict_proba([clean_text(text) for text in instances])
     return Publication(
         task="faq",

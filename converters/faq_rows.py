@@ -93,6 +93,8 @@ def fit_features(texts: Sequence[str]) -> FeatureUnion:
 
 def transform(features: FeatureUnion, texts: Sequence[str]) -> Csr:
     """Compute the features of texts: [len(texts), V]."""
+    if not texts:  # which scikit-learn refuses
+        return sparse.csr_array((0, len(features.get_feature_names_out())))
     return sparse.csr_array(features.transform(texts))
 
 

@@ -113,7 +113,7 @@ def without_answers(data: FaqData) -> FaqData:
 
 def collect_texts(data: FaqData) -> Texts:
     """List all known texts; out-of-scope questions belong to no FAQ."""
-    places = {faq.id: number for number, faq in enumerate(data.faqs)}
+    places = {name: number for number, name in enumerate(data.names)}
     answers = [(clean_text(faq.answer), number) for number, faq in enumerate(data.faqs)]
     owned = [(faq.text, number) for number, faq in enumerate(data.faqs)]
     owned += [(text, number) for text, number in answers if text]
@@ -150,7 +150,7 @@ def _final_pipeline(
     features, rows = _compute(data, seed, advance)
     weights, bias = blend.rows(rows)
     matcher = FaqMatcher.from_parts(
-        [faq.id for faq in data.faqs],
+        data.names,
         weights * calibration.scale,
         bias * calibration.scale + calibration.shift,
     )
@@ -159,10 +159,10 @@ def _final_pipeline(
 
 def _rehearse(rehearsal: Rehearsal, seed: int, advance: Callable[[], None]) -> Trial:
     """Compute rows from what is left, and score what is withheld."""
-    faqs = rehearsal.data.faqs
+    names = rehearsal.data.names
     features, rows = _compute(rehearsal.data, seed, advance)
-    asked = rehearsal.asked[: max(1, _MOST_SCORES // len(faqs))]
-    right = mark_right([faq.id for faq in faqs], [one.duplicate_of for one in asked])
+    asked = rehearsal.asked[: max(1, _MOST_SCORES // len(names))]
+    right = mark_right(names, [one.duplicate_of for one in asked])
     vectors = transform(features, [one.text for one in asked])
     return Trial(score_parts(vectors, rows), right, np.array([one.weight for one in asked]))
 
@@ -181,9 +181,7 @@ def _best_matches(
             scores.append(blended.max(axis=1))
             right.append(trial.right[np.arange(len(blended)), blended.argmax(axis=1)])
         elif not has_strangers:
-            new = mark_right([faq.id for faq in rehearsal.data.faqs], [list(rehearsal.newcomers)])[
-                0
-            ]
+            new = np.array([name in rehearsal.newcomers for name in rehearsal.data.names])
             about_new = trial.right[:, new].any(axis=1)
             scores.append(blended[np.ix_(about_new, ~new)].max(axis=1))
             right.append(np.zeros(int(about_new.sum()), np.bool_))

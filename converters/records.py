@@ -83,6 +83,11 @@ class FaqData:
     out_of_scope: Sequence[Question] = ()
     dropped: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def names(self) -> list[Id]:
+        """The ids of the FAQs, in the order of the model's outputs."""
+        return [faq.id for faq in self.faqs]
+
 
 def read_faq_data(
     faqs: str,
