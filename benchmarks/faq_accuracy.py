@@ -19,7 +19,7 @@ from faq_datasets import DATASETS, is_present
 from faq_methods import METHODS, WITH_ANSWERS, Options
 from machine import describe_machine
 
-from converters.faq_metrics import TIE_RULE, mark_right, rank_right, summarise_ranks
+from converters.faq.metrics import TIE_RULE, mark_right, rank_right, summarise_ranks
 
 _COLUMNS = ("accuracy@1", "accuracy@2", "accuracy@3", "accuracy@10", "mrr")
 _LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")

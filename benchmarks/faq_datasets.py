@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.faq_split import split
-from converters.records import Duplicate, Faq, FaqData, read_faq_data
+from converters.faq.records import Duplicate, Faq, FaqData, read_faq_data
+from converters.faq.split import split
 from modelserver.cleaning import clean_text
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -27,9 +27,9 @@ from machine import describe_machine
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from converters.faq_onnx import export_faq_model
-from converters.faq_training import fit
-from converters.records import Duplicate, Faq, FaqData, read_faq_data
+from converters.faq.graph import export_faq_model
+from converters.faq.records import Duplicate, Faq, FaqData, read_faq_data
+from converters.faq.training import fit
 from modelserver.runtime import OnnxModel
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared/data/faq/seed_182/questions.tsv"

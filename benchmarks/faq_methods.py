@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from converters.faq_rows import fit_features, mean_directions, transform
-from converters.faq_training import collect_texts, fit, without_answers
-from converters.records import FaqData
+from converters.faq.records import FaqData
+from converters.faq.rows import fit_features, mean_directions, transform
+from converters.faq.training import collect_texts, fit, without_answers
 
 Scores = npt.NDArray[np.float64]
 

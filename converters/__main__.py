@@ -5,14 +5,21 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from converters import check, faq, onnx_model, resnet152, sklearn_pipeline, stackexchange
+from converters import check
+from converters.deep import keras_command, onnx_command, torch_command
 from converters.errors import ConverterError
+from converters.faq import command as faq
+from converters.resnet import command as resnet152
+from converters.sklearn import command as sklearn
+from converters.stackexchange import command as stackexchange
 
 COMMANDS: tuple[ModuleType, ...] = (
     faq,
-    sklearn_pipeline,
+    sklearn,
     resnet152,
-    onnx_model,
+    torch_command,
+    keras_command,
+    onnx_command,
     stackexchange,
     check,
 )

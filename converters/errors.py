@@ -29,3 +29,14 @@ class ParityFailed(ConverterError):
     """ONNX Runtime's answers differ from the original model's by more than the tolerance."""
 
     exit_code = 4
+
+
+_MOST_REASON = 300
+
+
+def reason(error: BaseException) -> str:
+    """What a foreign exception says, or the cause at its root, in one line that is not too long."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _MOST_REASON else text[: _MOST_REASON - 3] + "..."

@@ -7,7 +7,7 @@ import orjson
 from modelserver.errors import Undecodable
 
 
-def decode_json(text: bytes | str, where: str = "body") -> Any:
+def decode_json(text: bytes | str | memoryview, where: str = "body") -> Any:
     """Decode JSON strictly: RFC 8259, UTF-8, no NaN, no lone surrogates, at most 1024 levels.
 
     A whole number beyond 64 bits becomes a float.
@@ -26,12 +26,14 @@ def decode_json(text: bytes | str, where: str = "body") -> Any:
 
 
 def encode_json(value: Any) -> bytes:
-    """Encode a value as JSON in UTF-8.
+    """Encode a value as JSON in UTF-8; a contiguous numpy array becomes a list.
+
+    NaN and infinity in arrays become null, so whoever passes arrays looks first.
 
     Raises:
         TypeError: the value holds something that JSON has no form for.
     """
-    return orjson.dumps(value)
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def show(value: object, most_characters: int = 40) -> str:

@@ -141,6 +141,15 @@ class ServedModel:
             ]
         )
 
+    @property
+    def columns(self) -> Mapping[str, Sequence[int | str]]:
+        """What the columns of an output stand for, where the model answers maps."""
+        return self._onnx_model.keys
+
+    def labels(self, output: str) -> Sequence[Any]:
+        """The name of each class of an output; empty when they have none."""
+        return self.task.labels(output) or self.columns.get(output, ())
+
     def run(self, rows: Sequence[Row]) -> list[Row]:
         """Run decoded rows through the model in batches of equal shape; keeps their order.
 

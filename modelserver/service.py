@@ -8,10 +8,10 @@ import threading
 import time
 from pathlib import Path
 
-from modelserver import __version__, compat, v1
+from modelserver import __version__, v1
 from modelserver.access import Access
 from modelserver.allocator import return_large_blocks
-from modelserver.app import create_app, create_management_app
+from modelserver.app import create_app, create_management_app, scoring_routes
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.http_server import HttpServer
@@ -23,7 +23,7 @@ from modelserver.model import ServedModel
 from modelserver.repository import Repository
 from modelserver.runtime import Device
 from modelserver.scorer import Scorer
-from modelserver.scoring import ROUTES, ScoringApp
+from modelserver.scoring import ScoringApp
 from modelserver.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -105,12 +105,12 @@ class Service:
 
     def _listen_scoring(self) -> HttpServer:
         settings = self._settings
-        app = create_app(self._scorer, self._access, settings.historic_api)
+        app = create_app(self._scorer, self._access, settings.historic_api, settings.max_instances)
         hot_path = ScoringApp(
             app.wsgi_app,
             self._scorer,
             self._access,
-            (*ROUTES, *(compat.ROUTES if settings.historic_api else ())),
+            scoring_routes(settings.historic_api),
             max_body_bytes=settings.max_body_bytes,
             max_instances=settings.max_instances,
         )

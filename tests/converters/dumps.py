@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from converters.stackexchange import Options
-from converters.stackexchange_selection import Rules
+from converters.stackexchange.command import Options
+from converters.stackexchange.selection import Rules
 
 Row = dict[str, Any]
 

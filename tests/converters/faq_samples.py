@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converters.records import Duplicate, Faq, FaqData, read_faq_data
+from converters.faq.records import Duplicate, Faq, FaqData, read_faq_data
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "examples" / "javascript-faq"

@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from werkzeug.test import Client, TestResponse
 
-from modelserver import compat
 from modelserver.access import Access
-from modelserver.app import create_app, create_management_app
+from modelserver.app import create_app, create_management_app, scoring_routes
 from modelserver.metrics import Metrics
 from modelserver.repository import Repository
 from modelserver.scorer import Scorer
-from modelserver.scoring import ROUTES, Route, ScoringApp
+from modelserver.scoring import Route, ScoringApp
 from tests.conftest import RunningServer
 from tests.modelserver.samples import publish_all, publish_faq, publish_slow
 
@@ -78,12 +77,12 @@ def make_site() -> Callable[..., Site]:
         scorer = Scorer(metrics)
         events: list[dict[str, Any]] = []
         access = Access(lambda event, **fields: events.append({"event": event, **fields}), metrics)
-        app = create_app(scorer, access, historic)
+        app = create_app(scorer, access, historic, MAX_INSTANCES)
         hot_path = ScoringApp(
             app.wsgi_app,
             scorer,
             access,
-            (*routes, *ROUTES, *(compat.ROUTES if historic else ())),
+            (*routes, *scoring_routes(historic)),
             max_body_bytes=MAX_BODY_BYTES,
             max_instances=MAX_INSTANCES,
         )

@@ -1,0 +1,1 @@
+"""Deep networks of every framework: export, precision, parity, publication."""

@@ -1,0 +1,1 @@
+"""FAQs and known duplicates to a model that ranks FAQs for a question."""

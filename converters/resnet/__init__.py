@@ -1,0 +1,1 @@
+"""ResNet-152: the network, its weights, the command."""

@@ -1,0 +1,1 @@
+"""Any fitted scikit-learn model to an artefact."""

@@ -1,0 +1,1 @@
+"""A Stack Exchange dump to FAQ files."""

@@ -1,0 +1,1 @@
+"""Text vectorizers of scikit-learn as exact ONNX graphs."""

@@ -1,0 +1,93 @@
+"""What the Flask applications share: JSON answers, errors in the one shape, a record of each."""
+
+import time
+from typing import Any
+
+import werkzeug.exceptions
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from modelserver.access import Access
+from modelserver.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    ServingError,
+)
+from modelserver.jsontext import encode_json, quote
+from modelserver.replies import Reply, refusal, request_id
+from modelserver.scoring import REQUEST_ID
+
+_STARTED, _CODE = "modelserver.started", "modelserver.code"
+
+
+def json_page(value: Any, status: int = 200) -> Response:
+    """Answer a value."""
+    return Response(encode_json(value), status, content_type="application/json")
+
+
+def text_page(text: str) -> Response:
+    """Answer a text."""
+    return Response(text, content_type="text/plain; charset=utf-8")
+
+
+def answer_errors_in_json(app: Flask, access: Access) -> None:
+    """Give every error the one shape that the scoring routes use."""
+
+    def to_response(reply: Reply) -> Response:
+        request.environ[_CODE] = reply.code
+        return Response(reply.body, reply.status, reply.header_list(_identity()))
+
+    @app.errorhandler(ServingError)
+    def refuse(error: ServingError) -> Response:
+        return to_response(refusal(error, _identity()))
+
+    @app.errorhandler(HTTPException)
+    def translate(error: HTTPException) -> Response:
+        return to_response(refusal(_as_ours(error), _identity()))
+
+    @app.errorhandler(Exception)
+    def fail(error: Exception) -> Response:
+        access.failed(_identity(), error)
+        return to_response(refusal(InternalError("internal error"), _identity()))
+
+
+def _as_ours(error: HTTPException) -> ServingError:
+    """Say what Flask found wrong with a path or method in our own terms."""
+    if isinstance(error, werkzeug.exceptions.NotFound):
+        return NotFound(f"there is no path {quote(request.path)}")
+    if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
+        allowed = tuple(error.valid_methods or ())
+        wanted = ", ".join(allowed)
+        return MethodNotAllowed(f"this path takes {wanted}, got {request.method[:16]}", allowed)
+    return RequestError(f"{error.name}: {error.description}")
+
+
+def _identity() -> str:
+    """The id of the request, made here when the scoring middleware has not done so."""
+    identity: str = request.environ.setdefault(REQUEST_ID, request_id(request.environ))
+    return identity
+
+
+def record_answers(app: Flask, access: Access) -> None:
+    """Record every answer of an application."""
+
+    @app.before_request
+    def start() -> None:
+        request.environ[_STARTED] = time.perf_counter()
+
+    @app.after_request
+    def record(response: Response) -> Response:
+        response.headers["X-Request-Id"] = _identity()
+        access.answered(
+            request_id=_identity(),
+            route=request.url_rule.rule if request.url_rule else "unmatched",
+            method=request.method,
+            status=response.status_code,
+            code=request.environ.get(_CODE, ""),
+            bytes_in=request.content_length or 0,
+            bytes_out=response.content_length or 0,
+            started=request.environ[_STARTED],
+        )
+        return response
