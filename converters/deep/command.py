@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from converters.deep.image_publication import publish_images
 from converters.deep.model import (
     DeepModel,
     add_check_arguments,
@@ -13,7 +14,6 @@ from converters.deep.model import (
 from converters.deep.tensor_publication import publish_tensors
 from converters.errors import UsageError
 from converters.image.labels import read_labels
-from converters.image.publication import publish_images
 from converters.image.settings import add_network_arguments, read_settings
 from converters.measure import Stages
 from converters.next_steps import next_steps

@@ -20,10 +20,10 @@ import onnxruntime
 
 from converters.deep.command import add_common_arguments, publish_as_told
 from converters.deep.model import DeepModel
-from converters.deep.onnx_graph import opset, read_model, serialise
 from converters.deep.quantised_weights import expand_quantised_weights
 from converters.errors import UnsupportedModel, reason
 from converters.measure import Stages
+from converters.onnx_graph import opset, read_model, serialise
 from modelserver.datatypes import DTYPES
 from modelserver.onnx_types import maps_to_tensor, read_type
 

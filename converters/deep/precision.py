@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 from onnx import ModelProto
 
-from converters.deep.onnx_graph import serialise
 from converters.errors import ParityFailed, UnsupportedModel, reason
 from converters.image.graft import GRAFTED
+from converters.onnx_graph import serialise
 from modelserver.manifest import Tolerances
 from modelserver.tasks.image import INPUT
 

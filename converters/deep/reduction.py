@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from onnx import ModelProto
 
+from converters.deep.image_original import Samples
 from converters.deep.model import Checks
-from converters.deep.onnx_graph import serialise
 from converters.deep.precision import LARGEST_DIFFERENCE, Agreement, to_fp16, to_int8
 from converters.deep.quantised_weights import expand_quantised_weights
 from converters.errors import ParityFailed, UnsupportedModel
-from converters.image.original import Samples
 from converters.measure import Stages, machine, rows_per_second
+from converters.onnx_graph import serialise
 from converters.progress import Progress
 from converters.report import Report
 from modelserver.cpu import available_cpus

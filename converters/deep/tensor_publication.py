@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from converters.deep.model import DeepModel
-from converters.deep.onnx_graph import serialise
 from converters.errors import ConverterError, UnsupportedModel, UsageError, reason
 from converters.image.labels import Labels
 from converters.measure import Stages
+from converters.onnx_graph import serialise
 from converters.parity import Examples
 from converters.publish import Place, Publication, publish
 from converters.report import Report

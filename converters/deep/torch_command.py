@@ -144,7 +144,7 @@ def _find(target: str) -> Callable[[], Any]:
 
 
 def _load_weights(module: "nn.Module", path: Path) -> None:
-    from converters.resnet.weight_files import read_tensors
+    from converters.deep.weight_files import read_tensors
 
     if not path.is_file():
         raise UsageError(f"--weights {path}: no such file")

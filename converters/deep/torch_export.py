@@ -18,8 +18,8 @@ import torch
 from onnx import ModelProto
 from torch import Tensor, nn
 
-from converters.deep.onnx_graph import ROWS
 from converters.errors import UnsupportedModel, reason
+from converters.onnx_graph import ROWS
 
 
 class TorchOriginal:

@@ -1,1 +1,1 @@
-"""What image models of every framework share: pixels, labels, samples, publication."""
+"""What image models of every framework share: pixels, labels, samples."""

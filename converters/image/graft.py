@@ -17,7 +17,9 @@ import numpy as np
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from converters.deep.onnx_graph import (
+from converters.errors import UnsupportedModel
+from converters.image.pixel_form import Layout, PixelForm
+from converters.onnx_graph import (
     ROWS,
     check_opset,
     free_rows,
@@ -27,8 +29,6 @@ from converters.deep.onnx_graph import (
     shape,
     strip_notes,
 )
-from converters.errors import UnsupportedModel
-from converters.image.pixel_form import Layout, PixelForm
 from modelserver.tasks.image import INPUT, OUTPUT
 
 GRAFTED = "grafted/"

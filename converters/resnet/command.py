@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from converters.deep.image_publication import publish_images
 from converters.deep.model import DeepModel, add_check_arguments, add_place_arguments, read_checks
 from converters.deep.torch_flags import add_export_arguments
 from converters.errors import UsageError
 from converters.frameworks import load_framework
 from converters.image.pixel_form import PIXEL_FORMS
-from converters.image.publication import publish_images
 from converters.image.settings import (
     ImageSettings,
     add_resize_arguments,

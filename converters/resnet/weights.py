@@ -6,9 +6,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from converters.deep.weight_files import read_tensors
 from converters.errors import UnsupportedModel
 from converters.resnet.network import BLOCKS, ResNet
-from converters.resnet.weight_files import read_tensors
 from converters.resnet.weight_names import our_names
 
 _COUNTERS = ".num_batches_tracked"  # training's own; not every file has them

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from converters.deep.image_original import Samples, ask_original
 from converters.deep.model import Checks, DeepModel
 from converters.deep.precision import GOLDEN_TOLERANCES
 from converters.deep.reduction import Reduced, reduce_precision
 from converters.errors import UnsupportedModel, UsageError
 from converters.image.graft import NetworkInput, Scores, find_input, graft
 from converters.image.labels import check_count, numbered
-from converters.image.original import Samples, ask_original
 from converters.image.sample_images import synthetic_images
 from converters.image.settings import ImageSettings
 from converters.measure import Stages
