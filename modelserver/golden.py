@@ -34,15 +34,19 @@ def largest_deviation(
         if not deviation <= tolerances.absolute + tolerances.relative * abs(want):
             raise GoldenMismatch(f"{where}: expected {want}, got {got}")
         return float(deviation)
-    if isinstance(want, dict) and isinstance(got, dict) and want.keys() == got.keys():
-        pairs = [(f"{where}.{key}", want[key], got[key]) for key in want]
-    elif isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
-        pairs = [(f"{where}[{i}]", want[i], got[i]) for i in range(len(want))]
-    elif type(want) is type(got) and want == got:
-        pairs = []
-    else:
-        raise GoldenMismatch(f"{where}: expected {_short(want)}, got {_short(got)}")
+    pairs = _pairs(want, got, where)
     return max((largest_deviation(w, g, tolerances, at) for at, w, g in pairs), default=0.0)
+
+
+def _pairs(want: Any, got: Any, where: str) -> list[tuple[str, Any, Any]]:
+    """List what two values hold side by side: path, wanted, got; nothing when they are equal."""
+    if isinstance(want, dict) and isinstance(got, dict) and want.keys() == got.keys():
+        return [(f"{where}.{key}", want[key], got[key]) for key in want]
+    if isinstance(want, list) and isinstance(got, list) and len(want) == len(got):
+        return [(f"{where}[{i}]", want[i], got[i]) for i in range(len(want))]
+    if type(want) is type(got) and want == got:
+        return []
+    raise GoldenMismatch(f"{where}: expected {_short(want)}, got {_short(got)}")
 
 
 def _short(value: Any) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from onnx import ModelProto, NodeProto, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 
 
 def expand_quantised_weights(model: ModelProto) -> None:
@@ -23,12 +23,17 @@ def expand_quantised_weights(model: ModelProto) -> None:
         else:
             kept.append(node)
     if len(kept) < len(graph.node):
-        del graph.node[:]
-        graph.node.extend(kept)
-        used = {name for node in kept for name in node.input}
-        weights_used = [tensor for tensor in graph.initializer if tensor.name in used]
-        del graph.initializer[:]
-        graph.initializer.extend(weights_used)
+        _keep_nodes(graph, kept)
+
+
+def _keep_nodes(graph: GraphProto, kept: Sequence[NodeProto]) -> None:
+    """Drop all other nodes, and the constants that none of these reads."""
+    used = {name for node in kept for name in node.input}
+    weights = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.node[:]
+    graph.node.extend(kept)
+    del graph.initializer[:]
+    graph.initializer.extend(weights)
 
 
 def _dequantise(node: NodeProto, parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Puts published or fine-tuned weights into our ResNet, whichever library saved them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -49,13 +49,8 @@ def _check(
 ) -> None:
     found = {name for name in weights if not name.endswith(_COUNTERS)}
     expected = {name for name in wanted if not name.endswith(_COUNTERS)}
-    blocks = tuple(
-        len({name.split(".")[1] for name in found if name.startswith(f"layer{stage}.")})
-        for stage in range(1, 5)
-    )
-    for other, its_blocks in BLOCKS.items():
-        if other != layers and blocks == its_blocks and found - expected | expected - found:
-            raise UnsupportedModel(f"{source}: these are weights of a ResNet-{other}")
+    if found != expected:
+        _check_depth(found, layers, source)
     for problem, names in (("lacks", expected - found), ("has unknown", found - expected)):
         if names:
             shown = ", ".join(sorted(names)[:3])
@@ -69,3 +64,14 @@ def _check(
                 f"{source}: {name}: expected the shape {list(wanted[name].shape)}, "
                 f"got {list(weights[name].shape)}"
             )
+
+
+def _check_depth(found: Collection[str], layers: int, source: str) -> None:
+    """Refuse weights of a ResNet with another number of layers by that number."""
+    blocks = tuple(
+        len({name.split(".")[1] for name in found if name.startswith(f"layer{stage}.")})
+        for stage in range(1, 5)
+    )
+    for other, its_blocks in BLOCKS.items():
+        if other != layers and blocks == its_blocks:
+            raise UnsupportedModel(f"{source}: these are weights of a ResNet-{other}")

@@ -95,20 +95,25 @@ def write_records(
     replies: dict[int, Row] = {}
     waiting = dict(selection.duplicates)
     chosen = set(answers.values())
-    for row in rows:
-        post, kind = number_of(row, "Id"), row.get("PostTypeId")
-        if post is None:
-            continue
+    for row, post, kind in _numbered(rows):
         if kind == QUESTION and post in waiting:
             _write(duplicates_file, duplicate_record(row, waiting.pop(post), site))
         elif kind == QUESTION and post in selection.questions:
             questions.setdefault(post, row)
-        elif kind == ANSWER and post in chosen and row.get("Body", "").strip():
+        elif kind == ANSWER and post in chosen:
             replies.setdefault(post, row)
     if waiting or questions.keys() != answers.keys() or replies.keys() != chosen:
         raise ConverterError("the dump has changed while it was read; run the command again")
     for post, row in questions.items():
         _write(faqs_file, faq_record(row, replies[answers[post]], site))
+
+
+def _numbered(rows: Iterable[Row]) -> Iterator[tuple[Row, int, str | None]]:
+    """Posts that have an id and, where they are answers, a text; with their id and kind."""
+    for row in rows:
+        post, kind = number_of(row, "Id"), row.get("PostTypeId")
+        if post is not None and (kind != ANSWER or row.get("Body", "").strip()):
+            yield row, post, kind
 
 
 def _write(file: TextIO, record: Mapping[str, Any]) -> None:
