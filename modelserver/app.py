@@ -1,17 +1,16 @@
-"""The Flask applications: metadata on the scoring port, probes and metrics on the other one."""
+"""The Flask application of the scoring port: everything on it but scoring."""
 
 from typing import Any
 
 from flask import Flask, Response
 
-from modelserver import compat, metrics, runtime, scoring
+from modelserver import compat, runtime, scoring
 from modelserver.access import Access
 from modelserver.manifest import TensorSpec
-from modelserver.metrics import Metrics
 from modelserver.oip import infer
 from modelserver.oip.pages import oip_pages
 from modelserver.pages import answer_errors_in_json, json_page, record_answers, text_page
-from modelserver.scorer import Scorer, State
+from modelserver.scorer import Scorer
 from modelserver.scoring import Route
 
 
@@ -53,32 +52,6 @@ def create_app(scorer: Scorer, access: Access, historic_api: bool, max_rows: int
     return app
 
 
-def create_management_app(scorer: Scorer, metrics_: Metrics, access: Access) -> Flask:
-    """Make the application of the management port: /livez, /readyz and /metrics."""
-    app = Flask("modelserver-management", static_folder=None)
-
-    @app.get("/livez")
-    def live() -> Response:
-        return json_page({"live": True})
-
-    @app.get("/readyz")
-    def ready() -> Response:
-        is_ready = scorer.state is State.READY
-        content = {
-            "ready": is_ready,
-            "state": scorer.state.value,
-            "models": [f"{m.name}/{m.version}" for m in scorer.repository],
-        }
-        return json_page(content, 200 if is_ready else 503)
-
-    @app.get("/metrics")
-    def show_metrics() -> Response:
-        return Response(metrics_.render(), content_type=metrics.CONTENT_TYPE)
-
-    answer_errors_in_json(app, access)
-    return app
-
-
 def _describe(scorer: Scorer, name: str, version: str | None) -> dict[str, Any]:
     """The metadata of one model."""
     model = scorer.find(name, version)
@@ -87,7 +60,7 @@ def _describe(scorer: Scorer, name: str, version: str | None) -> dict[str, Any]:
         "name": model.name,
         "version": str(model.version),
         "versions": [str(number) for number in scorer.repository.versions(name)],
-        "ready": scorer.state is State.READY,
+        "ready": scorer.ready,
         "task": manifest.task,
         "provider": model.provider,
         "inputs": [_tensor(spec) for spec in manifest.inputs],

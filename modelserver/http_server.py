@@ -6,12 +6,14 @@ text; it never stops by itself on SIGTERM.
 """
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from waitress import channel, server, task, wasyncore
+from waitress.adjustments import Adjustments
 
 from modelserver.replies import error_body, request_id
 
@@ -21,6 +23,31 @@ _RECEIVE_BYTES = 64 * 1024  # measured: 30 % less CPU on a 600 KB body than the 
 _MEMORY_BUFFER_BYTES = 2**31 - 1  # never spill to disk; bodies are bounded by max_body_bytes
 
 _ERROR_CODES = {400: "malformed_http", 413: "too_large", 431: "headers_too_large"}
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address without listening on it yet.
+
+    Args:
+        host: address to listen on.
+        port: port to listen on; 0 takes a free one.
+
+    Raises:
+        OSError: the address cannot be taken.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 class _ScoringTask(task.WSGITask):
@@ -76,8 +103,7 @@ class HttpServer:
 
     Args:
         app: the application.
-        host: address to listen on.
-        port: port to listen on; 0 takes a free one.
+        listener: a bound socket, which `start` makes listen.
         threads: how many requests are answered at a time.
         max_body_bytes: larger bodies are refused before they are read.
         max_connections: further connections wait in the kernel's backlog.
@@ -87,8 +113,7 @@ class HttpServer:
     def __init__(
         self,
         app: Callable[..., Any],
-        host: str,
-        port: int,
+        listener: socket.socket,
         *,
         threads: int,
         max_body_bytes: int,
@@ -99,12 +124,8 @@ class HttpServer:
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._map: dict[int, Any] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"http-{port}", daemon=True)
-        self._server = _Server(
-            app,
-            self._map,
-            host=host,
-            port=port,
+        self._thread = threading.Thread(target=self._run, name="http", daemon=True)
+        adjustments = Adjustments(
             threads=threads,
             connection_limit=max_connections,
             backlog=2048,
@@ -119,6 +140,15 @@ class HttpServer:
             clear_untrusted_proxy_headers=True,
             ident=None,
         )
+        self._server = _Server(
+            app,
+            self._map,
+            _start=False,
+            _sock=listener,
+            adj=adjustments,
+            sockinfo=(listener.family, listener.type, listener.proto, listener.getsockname()),
+            bind_socket=False,
+        )
 
     @property
     def port(self) -> int:
@@ -126,7 +156,8 @@ class HttpServer:
         return int(self._server.effective_port)
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Begin to listen and to answer."""
+        self._server.accept_connections()
         self._thread.start()
 
     def announce_stop(self) -> None:

@@ -65,9 +65,7 @@ class Repository:
         """
         versions = self._models.get(name)
         if versions is None:
-            raise NotFound(
-                f"unknown model {quote(name)}; this server has {', '.join(self._models)}"
-            )
+            raise NotFound(f"unknown model {quote(name)}; this server has {self._listed()}")
         if version is None:
             return self._newest[name]
         for number, model in versions.items():
@@ -83,7 +81,7 @@ class Repository:
             NotFound: there are several.
         """
         if len(self._newest) != 1:
-            raise NotFound(f"name the model in the path; this server has {', '.join(self._models)}")
+            raise NotFound(f"name the model in the path; this server has {self._listed()}")
         return next(iter(self._newest.values()))
 
     def names(self) -> list[str]:
@@ -91,8 +89,11 @@ class Repository:
         return list(self._models)
 
     def versions(self, name: str) -> list[int]:
-        """The versions of one model, oldest first."""
-        return sorted(self._models[name])
+        """The versions of one model, oldest first; none when it is not served."""
+        return sorted(self._models.get(name, ()))
+
+    def _listed(self) -> str:
+        return ", ".join(self._models) or "no model"
 
     def __iter__(self) -> Iterator[ServedModel]:
         """Every version of every model."""

@@ -32,6 +32,7 @@ class Scorer:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._repository = Repository({})
+        self._loaded = False
         self._state = State.STARTING
         self._inflight = 0
         self._changed = threading.Condition()
@@ -47,11 +48,21 @@ class Scorer:
         """The models."""
         return self._repository
 
+    @property
+    def ready(self) -> bool:
+        """Whether requests should be sent here."""
+        return self._state is State.READY and bool(self._repository.names())
+
     def open(self, repository: Repository) -> None:
         """Become ready with these models."""
         with self._changed:
             self._repository = repository
+            self._loaded = True
             self._state = State.READY
+
+    def replace(self, repository: Repository) -> None:
+        """Serve other models from the next request on; those found before stay with theirs."""
+        self._repository = repository
 
     def start_draining(self) -> None:
         """Stop being ready; requests that still come are answered if there are models."""
@@ -95,13 +106,14 @@ class Scorer:
             Unavailable: the models are not loaded yet.
             NotFound: it is not served.
         """
-        if not self._repository.names():
+        if not self._loaded:
             raise Unavailable("the server is loading its models; try again")
+        repository = self._repository
         if name is None:
-            return self._repository.only()
+            return repository.only()
         if not name:
             raise NotFound("the path names no model")
-        return self._repository.get(name, version)
+        return repository.get(name, version)
 
     def score(
         self, model: ServedModel, instances: Sequence[Any], parameters: Mapping[str, Any]

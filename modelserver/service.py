@@ -11,12 +11,13 @@ from pathlib import Path
 from modelserver import __version__, v1
 from modelserver.access import Access
 from modelserver.allocator import return_large_blocks
-from modelserver.app import create_app, create_management_app, scoring_routes
+from modelserver.app import create_app, scoring_routes
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
-from modelserver.http_server import HttpServer
+from modelserver.http_server import HttpServer, bind
 from modelserver.jsontext import decode_json, encode_json
 from modelserver.logs import Log, capture_library_logs
+from modelserver.management import create_management_app
 from modelserver.memory_budget import MemoryBudget
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
@@ -95,8 +96,7 @@ class Service:
         app = create_management_app(self._scorer, self._metrics, self._access)
         return HttpServer(
             app,
-            self._settings.host,
-            self._settings.management_port,
+            bind(self._settings.host, self._settings.management_port),
             threads=_MANAGEMENT_THREADS,
             max_body_bytes=_MANAGEMENT_BODY_BYTES,
             max_connections=_MANAGEMENT_CONNECTIONS,
@@ -116,8 +116,7 @@ class Service:
         )
         return HttpServer(
             hot_path,
-            settings.host,
-            settings.port,
+            bind(settings.host, settings.port),
             threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
             max_body_bytes=settings.max_body_bytes,
             max_connections=settings.max_connections,

@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from modelserver.oip.metadata import model_configuration, model_metadata, server_metadata
 from modelserver.oip.statistics import model_statistics
 from modelserver.pages import json_page
-from modelserver.scorer import Scorer, State
+from modelserver.scorer import Scorer
 
 
 def oip_pages(scorer: Scorer, max_rows: int) -> Blueprint:
@@ -42,7 +42,7 @@ def _add_health(pages: Blueprint, scorer: Scorer) -> None:
 
     @pages.get("/health/ready")
     def ready() -> Response:
-        is_ready = scorer.state is State.READY
+        is_ready = scorer.ready
         return json_page({"ready": is_ready}, 200 if is_ready else 503)
 
 
@@ -61,7 +61,7 @@ def _add_models(pages: Blueprint, scorer: Scorer, max_rows: int) -> None:
     @pages.get("/models/<name>/versions/<version>/ready")
     def model_ready(name: str, version: str | None = None) -> Response:
         model = scorer.find(name, version)
-        is_ready = scorer.state is State.READY
+        is_ready = scorer.ready
         return json_page({"name": model.name, "ready": is_ready}, 200 if is_ready else 503)
 
     @pages.get("/models/<name>/config")

@@ -10,7 +10,8 @@ import pytest
 from werkzeug.test import Client, TestResponse
 
 from modelserver.access import Access
-from modelserver.app import create_app, create_management_app, scoring_routes
+from modelserver.app import create_app, scoring_routes
+from modelserver.management import create_management_app
 from modelserver.metrics import Metrics
 from modelserver.repository import Repository
 from modelserver.scorer import Scorer
