@@ -1,49 +1,39 @@
-"""`python -m modelserver`: reads the settings and runs the service."""
+"""`python -m modelserver`: runs one command, or serves when none is named."""
 
 import argparse
-import dataclasses
-import os
+import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from modelserver import __version__, runtime
-from modelserver.errors import ArtefactError, SettingsError
-from modelserver.logs import LineLog
-from modelserver.service import Service
-from modelserver.settings import Settings, environment_name, flag_name
-
-EXIT_USAGE = 2
+from modelserver import __version__
+from modelserver.commands import COMMANDS, DEFAULT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the server; returns the exit code."""
-    try:
-        settings = Settings.from_mappings(_parse(arguments), os.environ)
-        runtime.check_installation()
-    except (SettingsError, ArtefactError) as error:
-        sys.stderr.write(f"modelserver: {error}\n")
-        return EXIT_USAGE
-    return Service(settings, LineLog(settings.log_format)).run()
-
-
-def _parse(arguments: Sequence[str] | None) -> Mapping[str, str]:
-    """Read the flags, all of them derived from the settings table."""
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    name = words.pop(0) if words and words[0] in COMMANDS else DEFAULT
+    command = importlib.import_module(f"modelserver.commands.{name}")
     parser = argparse.ArgumentParser(
-        prog="python -m modelserver",
-        description="Serve every model of a folder over HTTP.",
-        epilog="Each flag can be given as an environment variable instead; the flag wins.",
-        argument_default=argparse.SUPPRESS,
+        prog="python -m modelserver" + ("" if name == DEFAULT else f" {name}"),
+        description=command.__doc__,
+        epilog=_table() if name == DEFAULT else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"modelserver {__version__}")
-    for row in dataclasses.fields(Settings):
-        parser.add_argument(
-            flag_name(row.name),
-            dest=row.name,
-            metavar="VALUE",
-            help=f"{row.metadata['meaning']} [{row.default}] ({environment_name(row.name)})",
-        )
-    return vars(parser.parse_args(arguments))
+    command.add_arguments(parser)
+    try:
+        code: int = command.run(parser.parse_args(words))
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _table() -> str:
+    """The commands and what they do, for --help."""
+    rows = "".join(f"  {name:8}{text}\n" for name, text in COMMANDS.items())
+    return f"commands (each has a --help of its own):\n{rows}"
 
 
 if __name__ == "__main__":

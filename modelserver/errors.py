@@ -17,6 +17,7 @@ ServingError
 
 ArtefactError                         an artefact folder that must not be served
 SettingsError                         a setting the server refuses to start with
+FetchError                            a download that cannot succeed
 """
 
 from collections.abc import Mapping
@@ -169,3 +170,7 @@ class ArtefactError(Exception):
 
 class SettingsError(Exception):
     """A setting is unknown, out of bounds or contradicts another; the message names it."""
+
+
+class FetchError(Exception):
+    """A download cannot succeed, or is not what was asked for; the message says what to mend."""

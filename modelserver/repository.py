@@ -43,16 +43,9 @@ class Repository:
         Raises:
             ArtefactError: a model must not be served, or lies in a folder of another name.
         """
-        paths = find_artefacts(folder)
         models: dict[str, dict[int, ServedModel]] = {}
-        for path in paths:
-            model = ServedModel.load(path, threads, device, memory)
-            expected = path == folder or path.parts[-2:] == (model.name, str(model.version))
-            if not expected:
-                raise ArtefactError(
-                    f"{path}: holds {model.name} version {model.version}; the folder must be "
-                    f"{model.name}/{model.version}"
-                )
+        for path in find_artefacts(folder):
+            model = load_model(folder, path, threads, device, memory)
             models.setdefault(model.name, {})[model.version] = model
             loaded(model)
         return cls(models)
@@ -99,3 +92,31 @@ class Repository:
         """Every version of every model."""
         for versions in self._models.values():
             yield from versions.values()
+
+
+def load_model(
+    root: Path,
+    path: Path,
+    threads: int,
+    device: Device = CPU,
+    memory: MemoryBudget | None = None,
+) -> ServedModel:
+    """Load one artefact of a folder of models.
+
+    Args:
+        root: a repository, or one artefact folder.
+        path: the artefact; `root` itself, or a folder <name>/<version>/ in it.
+        threads: threads that one inference may use.
+        device: where the model runs.
+        memory: what reading large instances may take.
+
+    Raises:
+        ArtefactError: the model must not be served, or lies in a folder of another name.
+    """
+    model = ServedModel.load(path, threads, device, memory)
+    if path != root and path.parts[-2:] != (model.name, str(model.version)):
+        raise ArtefactError(
+            f"{path}: holds {model.name} version {model.version}; the folder must be "
+            f"{model.name}/{model.version}"
+        )
+    return model

@@ -9,6 +9,9 @@ from modelserver.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "MODELSERVER_"
 
+DEVICES = ("auto", "cpu", "cuda")
+"""Where models can run."""
+
 
 def _setting(
     default: object,
@@ -44,7 +47,7 @@ class Settings:
     device: str = _setting(
         "auto",
         "where models run; cuda fails to start where CUDA is not active, auto takes the CPU then",
-        choices=("auto", "cpu", "cuda"),
+        choices=DEVICES,
     )
     gpu_device_id: int = _setting(0, "which GPU, when there are several", least=0, most=63)
     gpu_memory_limit_bytes: int = _setting(

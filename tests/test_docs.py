@@ -55,7 +55,7 @@ def test_commands_run(block: str, demo: RunningServer, desk: Path) -> None:
         for line in block.splitlines():
             subprocess.run(["make", "-n", *line.split()[1:]], cwd=ROOT, check=True)
         return
-    if block.startswith(SERVE):
+    if block.startswith(f"{SERVE} --"):
         flags = block.removeprefix(SERVE).replace("\\\n", " ").split()
         models = flags[flags.index("--models") + 1]
         # The ready line is waited for in the JSON form.

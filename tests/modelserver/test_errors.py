@@ -62,7 +62,7 @@ def test_codes_tell_errors_apart() -> None:
     assert shared == {"internal_error"}  # the root of the tree, which nothing raises
 
 
-@pytest.mark.parametrize("error", [errors.ArtefactError, errors.SettingsError])
+@pytest.mark.parametrize("error", [errors.ArtefactError, errors.SettingsError, errors.FetchError])
 def test_start_up_errors_are_no_answers(error: type[Exception]) -> None:
     """What stops the server at start can never be mistaken for an answer to a request."""
     assert not issubclass(error, ServingError)

@@ -6,6 +6,7 @@ import pytest
 
 from modelserver import __version__
 from modelserver.__main__ import main
+from modelserver.commands import COMMANDS
 from modelserver.settings import Settings, environment_name, flag_name
 
 
@@ -62,3 +63,28 @@ def test_unknown_flag(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
         main(arguments)
     assert ending.value.code == 2
     assert "usage: python -m modelserver" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """--help says what else there is than serving."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for name, meaning in COMMANDS.items():
+        assert f"  {name:8}{meaning}\n" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_its_own_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every row of the table is a module that can be run."""
+    with pytest.raises(SystemExit) as ending:
+        main([name, "--help"])
+    assert ending.value.code == 0
+    assert "usage: python -m modelserver" in capsys.readouterr().out
+
+
+def test_serve_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """`serve` is what runs without a command."""
+    assert main(["serve", "--port", "x"]) == main(["--port", "x"]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == second

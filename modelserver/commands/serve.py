@@ -1,0 +1,40 @@
+"""Serve every model of a folder over HTTP.
+
+Each flag can be given as an environment variable instead; the flag wins.
+"""
+
+import argparse
+import dataclasses
+import os
+import sys
+
+from modelserver import runtime
+from modelserver.errors import ArtefactError, SettingsError
+from modelserver.logs import LineLog
+from modelserver.service import Service
+from modelserver.settings import Settings, environment_name, flag_name
+
+EXIT_USAGE = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags, all of them derived from the settings table."""
+    for row in dataclasses.fields(Settings):
+        parser.add_argument(
+            flag_name(row.name),
+            dest=row.name,
+            default=argparse.SUPPRESS,
+            metavar="VALUE",
+            help=f"{row.metadata['meaning']} [{row.default}] ({environment_name(row.name)})",
+        )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes; returns the exit code."""
+    try:
+        settings = Settings.from_mappings(vars(arguments), os.environ)
+        runtime.check_installation()
+    except (SettingsError, ArtefactError) as error:
+        sys.stderr.write(f"modelserver: {error}\n")
+        return EXIT_USAGE
+    return Service(settings, LineLog(settings.log_format)).run()

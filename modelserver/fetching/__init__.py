@@ -1,0 +1,1 @@
+"""How a model gets onto a machine: downloaded, verified, unpacked, put into place."""
