@@ -21,7 +21,7 @@ from modelserver.errors import TooLarge, Undecodable
 
 MULTIPART = "multipart/form-data"
 
-_MOST_BOUNDARY_CHARACTERS = 70  # RFC 2046
+_MOST_BOUNDARY_CHARACTERS = 200  # RFC 2046 says 70; Werkzeug's own client writes up to 72
 _MOST_HEADER_BYTES = 8192
 _MOST_FIELDS = 16
 _FEED_BYTES = 65_536
