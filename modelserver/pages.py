@@ -58,7 +58,7 @@ def _as_ours(error: HTTPException) -> ServingError:
     if isinstance(error, werkzeug.exceptions.NotFound):
         return NotFound(f"there is no path {quote(request.path)}")
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
-        allowed = tuple(error.valid_methods or ())
+        allowed = tuple(sorted(error.valid_methods or ()))
         wanted = ", ".join(allowed)
         return MethodNotAllowed(f"this path takes {wanted}, got {request.method[:16]}", allowed)
     return RequestError(f"{error.name}: {error.description}")
