@@ -9,6 +9,9 @@ from modelserver.datatypes import DTYPES
 from modelserver.errors import InvalidInput
 from modelserver.jsontext import show
 
+MOST_AXES = 32
+"""What every numpy can hold."""
+
 
 def flatten(name: str, value: Any) -> tuple[list[Any], tuple[int, ...]]:
     """Take nested lists apart.
@@ -21,7 +24,8 @@ def flatten(name: str, value: Any) -> tuple[list[Any], tuple[int, ...]]:
         The elements in row-major order, and their shape; () for a bare element.
 
     Raises:
-        InvalidInput: lists at the same depth differ in length, or stand beside elements.
+        InvalidInput: lists at the same depth differ in length, or stand beside elements; or they
+            are nested too deep for a tensor.
     """
     if not isinstance(value, list):
         return [value], ()
@@ -31,6 +35,8 @@ def flatten(name: str, value: Any) -> tuple[list[Any], tuple[int, ...]]:
         if len(lengths) > 1:
             raise InvalidInput(f"{name}: lists of different lengths, so they form no tensor")
         shape.append(lengths.pop())
+        if len(shape) > MOST_AXES:
+            raise InvalidInput(f"{name}: lists are nested more than {MOST_AXES} deep")
         value = list(chain.from_iterable(value))
     return value, tuple(shape)
 

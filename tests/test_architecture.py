@@ -27,7 +27,12 @@ MOST_BRANCHES, BRANCHY_SHARE = 10, 0.01
 HOMES = {
     "modelserver": {
         "PIL": ["modelserver.tasks.image_pixels"],
-        "flask": ["modelserver.app", "modelserver.pages", "modelserver.oip.pages"],
+        "flask": [
+            "modelserver.app",
+            "modelserver.management",
+            "modelserver.oip.pages",
+            "modelserver.pages",
+        ],
         "numpy": ["modelserver"],
         "onnxruntime": ["modelserver.runtime"],
         "orjson": ["modelserver.jsontext"],

@@ -14,6 +14,7 @@ from modelserver.model import ServedModel
 from modelserver.oip import wire
 from modelserver.oip.parameters import read_number, read_parameters
 from modelserver.signature import fits
+from modelserver.tensors import MOST_AXES
 
 _FIELDS = {"name", "shape", "datatype", "parameters", "data"}
 
@@ -118,16 +119,15 @@ def _read_shape(where: str, spec: TensorSpec, shape: Any) -> Sequence[int]:
     if not isinstance(shape, list) or any(type(size) is not int or size < 0 for size in shape):
         raise InvalidInput(f"{where}: shape: expected a list of whole numbers >= 0")
     # ONNX Runtime writes () for a scalar, and also for a tensor whose shape is not stated.
-    if len(shape) > _MOST_AXES or (spec.shape and not fits(shape, spec.shape)):
+    if len(shape) > MOST_AXES or (spec.shape and not fits(shape, spec.shape)):
         raise InvalidInput(
-            f"{where}: shape: expected {list(spec.shape)}, got {shape[: _MOST_AXES + 1]}"
+            f"{where}: shape: expected {list(spec.shape)}, got {shape[: MOST_AXES + 1]}"
         )
     if math.prod(max(size, 1) for size in shape) > _MOST_EMPTY_ELEMENTS and 0 in shape:
         raise TooLarge(f"{where}: shape: {shape} is too large for a tensor without elements")
     return shape
 
 
-_MOST_AXES = 32
 """ONNX Runtime and numpy both stop at 64."""
 
 

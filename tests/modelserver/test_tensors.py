@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from modelserver.datatypes import DTYPES
 from modelserver.errors import InvalidInput
-from modelserver.tensors import flatten, to_array
+from modelserver.tensors import MOST_AXES, flatten, to_array
 from tests.modelserver.test_jsontext import JSON_VALUES
 
 WHOLE = {name: np.iinfo(dtype) for name, dtype in DTYPES.items() if dtype.kind in "iu"}
@@ -48,12 +48,16 @@ def test_ragged(value: Any) -> None:
 
 
 def test_deep_nesting() -> None:
-    """The deepest list that JSON may hold costs no recursion."""
+    """As many axes as numpy holds are taken; the deepest list of JSON is refused in a few words."""
     value: list[Any] = []
-    for _ in range(1023):
+    for _ in range(MOST_AXES - 1):
         value = [value]
     elements, shape = flatten("x", value)
-    assert (elements, len(shape)) == ([], 1024)
+    assert (elements, len(shape)) == ([], MOST_AXES)
+    for _ in range(1024 - MOST_AXES):
+        value = [value]
+        with pytest.raises(InvalidInput, match=r"^x: lists are nested more than 32 deep$"):
+            flatten("x", value)
 
 
 @pytest.mark.parametrize("datatype", DTYPES)
