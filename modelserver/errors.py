@@ -11,6 +11,9 @@ ServingError
 │   ├── UnsupportedEncoding  415
 │   └── InvalidInput         422      decodable, but not what the model takes
 ├── Unavailable              503      draining or not ready; try again later
+│   └── Overloaded           503      more work is waiting than can be done in time
+├── DeadlineExceeded         504      the time that the caller gives ran out
+├── ClientGone               499      the caller hung up; seen in logs and metrics only
 ├── ModelFailed              500      the model could not run
 │   └── RefusedByModel       422      the model ran, and this very input made it fail
 └── InternalError            500      a fault of ours, without detail
@@ -145,6 +148,26 @@ class Unavailable(ServingError):
     def headers(self) -> Mapping[str, str]:
         """When to come back."""
         return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class Overloaded(Unavailable):
+    """A limit of waiting work is reached, or the caller's time would run out before its turn."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(ServingError):
+    """The request was not answered within the time that the caller or the server allows."""
+
+    status = 504
+    code = "deadline_exceeded"
+
+
+class ClientGone(ServingError):
+    """The caller closed its connection, so that its work was dropped; nobody reads this."""
+
+    status = 499
+    code = "client_gone"
 
 
 class ModelFailed(ServingError):

@@ -65,7 +65,7 @@ class _JsonErrorTask(task.ErrorTask):
     def execute(self) -> None:
         error = self.request.error
         status = error.code
-        identity = request_id({})
+        identity = request_id()
         body = error_body(
             f"{error.reason}: {error.body}", _ERROR_CODES.get(status, "bad_request"), identity
         )

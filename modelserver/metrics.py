@@ -12,6 +12,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from modelserver.model import ServedModel
+from modelserver.statistics import Stages
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -35,6 +36,9 @@ class Metrics:
         self._requests = self._counter("requests_total", "Requests answered", (*model, "code"))
         self._duration = self._histogram("request_duration_seconds", "Whole request", model)
         self._decode = self._histogram("decode_duration_seconds", "Reading instances", model)
+        self._queue_wait = self._histogram(
+            "queue_wait_duration_seconds", "Waiting for the model", model
+        )
         self._inference = self._histogram("inference_duration_seconds", "ONNX Runtime", model)
         self._rejected = self._counter("rejected_total", "Requests without a score", ("reason",))
         self._inflight = self._gauge("inflight_requests", "Scoring requests being answered", ())
@@ -58,11 +62,12 @@ class Metrics:
         digest = model.artefact.manifest.files["model.onnx"].sha256
         self._info.labels(*labels, digest, model.provider).set(1)
 
-    def scored(self, model: ServedModel, decode_seconds: float, inference_seconds: float) -> None:
+    def scored(self, model: ServedModel, stages: Stages) -> None:
         """Record the stages of one scored request."""
         labels = (model.name, str(model.version))
-        self._decode.labels(*labels).observe(decode_seconds)
-        self._inference.labels(*labels).observe(inference_seconds)
+        self._decode.labels(*labels).observe(stages.decode_seconds)
+        self._queue_wait.labels(*labels).observe(stages.queue_seconds)
+        self._inference.labels(*labels).observe(stages.inference_seconds)
 
     def answered(self, model: ServedModel | None, status: int, code: str, seconds: float) -> None:
         """Record one answer.

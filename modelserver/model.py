@@ -1,7 +1,7 @@
 """A model that has proved itself on this machine: artefact, task and ONNX session together."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -10,29 +10,46 @@ import numpy as np
 
 from modelserver import v1
 from modelserver.artefact import Artefact, Golden
+from modelserver.batching import Batcher
 from modelserver.buckets import Buckets
+from modelserver.calls import Arrays, Part
 from modelserver.errors import ArtefactError, ModelFailed, RequestError, ServingError
 from modelserver.golden import GoldenMismatch, largest_deviation
 from modelserver.manifest import MANIFEST_NAME
 from modelserver.memory_budget import MemoryBudget
 from modelserver.runtime import CPU, Device, OnnxModel
 from modelserver.signature import Signature
-from modelserver.statistics import Stages, Statistics
+from modelserver.statistics import Statistics
 from modelserver.tasks import Row, Task, create_task
+from modelserver.work import RowWork, TensorWork, Work
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """The predictions of one request and what they took."""
+class Limits:
+    """How much of a model runs and waits at a time.
 
-    predictions: list[Any]
-    stages: Stages
+    Args:
+        max_batch_rows: most rows of a batch; 0: as the manifest says.
+        max_queue_rows: most rows that may wait.
+        instances: how many batches run at a time.
+        max_delay_seconds: how long a batch that is not full waits for more.
+    """
+
+    max_batch_rows: int = 0
+    max_queue_rows: int = 1024
+    instances: int = 1
+    max_delay_seconds: float = 0.0
+
+
+DEFAULT_LIMITS = Limits()
 
 
 class ServedModel:
     """Scores instances; `load` refuses a model that does not answer as recorded."""
 
-    def __init__(self, artefact: Artefact, task: Task, onnx_model: OnnxModel) -> None:
+    def __init__(
+        self, artefact: Artefact, task: Task, onnx_model: OnnxModel, limits: Limits
+    ) -> None:
         manifest = artefact.manifest
         self.name = manifest.name
         self.version = manifest.version
@@ -43,9 +60,17 @@ class ServedModel:
         self.signature = Signature.of(manifest, onnx_model.optional_inputs)
         self.statistics = Statistics()
         self._onnx_model = onnx_model
-        self._max_batch_rows = manifest.batching["max_batch_rows"]
+        most = limits.max_batch_rows or manifest.batching["max_batch_rows"]
+        self._most_rows = most if self.signature.has_rows else 0
         with_buckets = onnx_model.on_gpu and self.signature.has_rows
-        self._buckets = Buckets(self._max_batch_rows) if with_buckets else None
+        self._buckets = Buckets(most) if with_buckets else None
+        self.batcher = Batcher(
+            self._run,
+            max_batch_rows=max(self._most_rows, 1),
+            max_queue_rows=limits.max_queue_rows,
+            instances=limits.instances,
+            max_delay_seconds=limits.max_delay_seconds,
+        )
 
     @classmethod
     def load(
@@ -54,6 +79,7 @@ class ServedModel:
         threads: int,
         device: Device = CPU,
         memory: MemoryBudget | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Self:
         """Verify an artefact, load it, score its golden request and warm it up.
 
@@ -62,13 +88,14 @@ class ServedModel:
             threads: threads that one inference may use.
             device: where it runs.
             memory: what reading large instances may take; shared by all models of a server.
+            limits: how much runs and waits at a time.
 
         Raises:
             ArtefactError: a hash, a tensor spec or the golden response does not match.
         """
         artefact = Artefact.open(folder)
         artefact.verify()
-        model = cls.assemble(artefact, threads, device, memory)
+        model = cls.assemble(artefact, threads, device, memory, limits)
         model.golden_error = model._check_golden()
         model._warm()
         model.statistics = Statistics()  # of requests only
@@ -81,6 +108,7 @@ class ServedModel:
         threads: int,
         device: Device = CPU,
         memory: MemoryBudget | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> Self:
         """Put a model together without proving anything: what converters need before it can be.
 
@@ -88,58 +116,65 @@ class ServedModel:
             ArtefactError: the task lacks something, or the tensor specs do not match.
         """
         onnx_model = OnnxModel(artefact.model_path, threads, device)
-        model = cls(artefact, create_task(artefact, memory), onnx_model)
+        model = cls(artefact, create_task(artefact, memory), onnx_model, limits)
         model._check_specs()
         return model
 
-    def score(self, instances: Sequence[Any], given: Mapping[str, Any]) -> Scored:
-        """Score the instances of one request, all or none.
+    def read(
+        self,
+        instances: Sequence[Any],
+        given: Mapping[str, Any],
+        form: Callable[[list[Any]], Any] = list,
+    ) -> Work:
+        """Read the instances of one request, which are scored all or none.
 
         Args:
             instances: as the caller sent them.
             given: the request's parameters.
+            form: makes the answer of the predictions.
+
+        Raises:
+            RequestError: an instance or parameter does not fit; the message says which.
+        """
+        parameters = self.task.read_parameters(given)
+        rows = [self._decode(number, instance) for number, instance in enumerate(instances)]
+        work = RowWork(rows, self._most_rows)
+        encode = self.task.encode
+        return Work(work.parts, lambda: form([encode(row, parameters) for row in work.outputs()]))
+
+    def read_tensors(
+        self, arrays: Arrays, form: Callable[[Arrays], Any], timeout_seconds: float = 0.0
+    ) -> Work:
+        """Take whole tensors.
+
+        Args:
+            arrays: one that fits the signature for each input; optional ones may be missing.
+                Where the model has rows, the first axis of all required ones is equally long.
+            form: makes the answer of the outputs.
+            timeout_seconds: how long the caller waits; 0 when it does not say.
+        """
+        # What an optional input says holds for all rows of its request and for no others.
+        alone = bool(arrays.keys() & self.signature.optional)
+        work = TensorWork(arrays, 0 if alone else self._most_rows)
+        return Work(work.parts, lambda: form(work.outputs()), timeout_seconds)
+
+    def score(self, instances: Sequence[Any], given: Mapping[str, Any]) -> list[Any]:
+        """Score instances in this thread, past the queue: what loading and converting need.
 
         Raises:
             RequestError: an instance or parameter does not fit; the message says which.
             ModelFailed: the model raised.
         """
-        started = time.perf_counter()
-        parameters = self.task.read_parameters(given)
-        rows = [self._decode(number, instance) for number, instance in enumerate(instances)]
-        decoded = time.perf_counter()
-        outputs = self.run(rows)
-        inferred = time.perf_counter()
-        predictions = [self.task.encode(row, parameters) for row in outputs]
-        encoded = time.perf_counter()
-        stages = Stages(len(rows), decoded - started, inferred - decoded, encoded - inferred)
-        return Scored(predictions, stages)
+        work = self.read(instances, given)
+        self._run_parts(work.parts)
+        predictions: list[Any] = work.encode()
+        return predictions
 
-    def infer(self, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Score whole tensors.
-
-        Args:
-            feeds: an array that fits the signature for each input; optional ones may be missing.
-                Where the model has rows, the first axis of all required ones is equally long.
-
-        Returns:
-            Each output's name and array.
-
-        Raises:
-            ModelFailed: the model raised.
-        """
-        # What an optional input says holds for all rows of its request and for no others.
-        if not self.signature.has_rows or feeds.keys() & self.signature.optional:
-            return self._run(feeds, rows=1)
-        count = len(next(iter(feeds.values())))
-        most = self._max_batch_rows
-        if count <= most:
-            return self._run_rows(feeds)
-        return _join(
-            [
-                self._run_rows({name: array[i : i + most] for name, array in feeds.items()})
-                for i in range(0, count, most)
-            ]
-        )
+    def run(self, rows: Sequence[Row]) -> list[Row]:
+        """Run decoded rows in this thread, past the queue; keeps their order."""
+        work = RowWork(rows, self._most_rows)
+        self._run_parts(work.parts)
+        return work.outputs()
 
     @property
     def columns(self) -> Mapping[str, Sequence[int | str]]:
@@ -150,19 +185,9 @@ class ServedModel:
         """The name of each class of an output; empty when they have none."""
         return self.task.labels(output) or self.columns.get(output, ())
 
-    def run(self, rows: Sequence[Row]) -> list[Row]:
-        """Run decoded rows through the model in batches of equal shape; keeps their order.
-
-        Where the model has no rows, each of them is a whole call.
-        """
-        if not self.signature.has_rows:
-            return [self._run(_as_arrays(row), rows=1) for row in rows]
-        outputs: list[Row] = [{}] * len(rows)
-        for batch in _batches(rows, self._max_batch_rows):
-            arrays = self._run_rows(_stack([rows[i] for i in batch]))
-            for position, i in enumerate(batch):
-                outputs[i] = {name: array[position] for name, array in arrays.items()}
-        return outputs
+    def close(self) -> None:
+        """End the model's threads once nothing of it is queued."""
+        self.batcher.close()
 
     def answer_golden(self) -> dict[str, Any]:
         """Score the golden request: what `example/response.json` has to say.
@@ -172,23 +197,22 @@ class ServedModel:
             ServingError: it cannot be scored.
         """
         instances, given = self._read(self.artefact.golden())
-        return {"predictions": self.score(instances, given).predictions}
+        return {"predictions": self.score(instances, given)}
 
-    def _run_rows(self, feeds: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Run one batch of at most `max_batch_rows` rows."""
-        count = len(next(iter(feeds.values())))
-        if self._buckets is None:
-            arrays = self._run(feeds, count)
-            _check_rows(count, arrays)
-            return arrays
-        padded = self._buckets.pad(feeds)
-        arrays = self._run(padded, count)
-        _check_rows(len(next(iter(padded.values()))), arrays)
-        return {name: array[:count] for name, array in arrays.items()}
+    def _run_parts(self, parts: Sequence[Part]) -> None:
+        for part in parts:
+            part.outputs = self._run(part.arrays, part.rows)
 
-    def _run(self, feeds: Mapping[str, np.ndarray], rows: int) -> Mapping[str, np.ndarray]:
+    def _run(self, arrays: Arrays, rows: int) -> Arrays:
+        """Run one batch of at most `max_batch_rows` rows, or one call of a model without rows."""
         started = time.perf_counter()
-        outputs = self._onnx_model.run(feeds)
+        joined = self.signature.has_rows and not arrays.keys() & self.signature.optional
+        padded = self._buckets.pad(arrays) if self._buckets and joined else arrays
+        outputs = self._onnx_model.run(padded)
+        if joined:
+            _check_rows(len(next(iter(padded.values()))), outputs)
+        if padded is not arrays:
+            outputs = {name: array[:rows] for name, array in outputs.items()}
         self.statistics.ran(rows, time.perf_counter() - started)
         return outputs
 
@@ -244,48 +268,9 @@ class ServedModel:
         return v1.read_request(self.task, golden.content_type, golden.request, max_instances=2**31)
 
 
-def _batches(rows: Sequence[Row], most: int) -> Iterator[list[int]]:
-    """Yield the positions of rows that can run together: same shapes, at most `most` of them."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for i, row in enumerate(rows):
-        groups.setdefault(tuple(np.shape(value) for value in row.values()), []).append(i)
-    for group in groups.values():
-        for start in range(0, len(group), most):
-            yield group[start : start + most]
-
-
 def _check_rows(count: int, arrays: Mapping[str, np.ndarray]) -> None:
     """Refuse outputs without one row for each row of the inputs: they would be handed out wrong."""
     for name, array in arrays.items():
         if np.shape(array)[:1] != (count,):
             shape = list(np.shape(array))
             raise ModelFailed(f"output {name}: expected {count} rows, got the shape {shape}")
-
-
-def _stack(rows: Sequence[Row]) -> dict[str, np.ndarray]:
-    """Join the values of each input on a new first axis: N rows of [...] -> [N, ...]."""
-    return {
-        name: np.array([row[name] for row in rows], dtype=np.object_)
-        if isinstance(first, str)
-        else np.stack([row[name] for row in rows])
-        for name, first in rows[0].items()
-    }
-
-
-def _join(parts: Sequence[Mapping[str, np.ndarray]]) -> Mapping[str, np.ndarray]:
-    """Put the batches of one request together again."""
-    try:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    except ValueError as error:
-        raise ModelFailed(
-            "the model answers batches of one request in different shapes; its artefact must say "
-            "that it has no rows (batching.max_batch_rows 0)"
-        ) from error
-
-
-def _as_arrays(row: Row) -> dict[str, np.ndarray]:
-    """Values of one call, whose scalars and bare texts are no arrays yet."""
-    return {
-        name: np.array(value, np.object_) if isinstance(value, str) else np.asarray(value)
-        for name, value in row.items()
-    }

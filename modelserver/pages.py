@@ -16,8 +16,7 @@ from modelserver.errors import (
     ServingError,
 )
 from modelserver.jsontext import encode_json, quote
-from modelserver.replies import Reply, refusal, request_id
-from modelserver.scoring import REQUEST_ID
+from modelserver.replies import REQUEST_ID, Reply, refusal, request_id
 
 _STARTED, _CODE = "modelserver.started", "modelserver.code"
 
@@ -66,7 +65,8 @@ def _as_ours(error: HTTPException) -> ServingError:
 
 def _identity() -> str:
     """The id of the request, made here when the scoring middleware has not done so."""
-    identity: str = request.environ.setdefault(REQUEST_ID, request_id(request.environ))
+    given = request.environ.get("HTTP_X_REQUEST_ID", "")
+    identity: str = request.environ.setdefault(REQUEST_ID, request_id(given))
     return identity
 
 

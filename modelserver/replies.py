@@ -1,7 +1,7 @@
 """What goes back to a client: one shape for every answer and every error."""
 
+import random
 import re
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -11,6 +11,16 @@ from modelserver.errors import ServingError
 from modelserver.jsontext import encode_json
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+
+REQUEST_ID = "modelserver.request_id"
+"""Where the WSGI environment holds the request's id."""
+
+_STATUS_LINES = {
+    # Never sent, since its client is gone; known to logs under this number.
+    499: "499 Client Closed Request",
+    **{status.value: f"{status.value} {status.phrase}" for status in HTTPStatus},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +36,7 @@ class Reply:
     @property
     def status_line(self) -> str:
         """Status and reason, as WSGI wants them."""
-        return f"{self.status} {HTTPStatus(self.status).phrase}"
+        return _STATUS_LINES[self.status]
 
     def header_list(self, request_id: str) -> list[tuple[str, str]]:
         """All headers, as WSGI wants them."""
@@ -54,7 +64,6 @@ def error_body(message: str, code: str, request_id: str) -> bytes:
     return encode_json({"error": message, "code": code, "request_id": request_id})
 
 
-def request_id(environ: Mapping[str, Any]) -> str:
+def request_id(given: str = "") -> str:
     """The caller's X-Request-Id when it is safe to log and echo, or a new one."""
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given and _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"

@@ -2,11 +2,8 @@
 
 import enum
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any
 
-from modelserver.errors import NotFound, Unavailable
+from modelserver.errors import NotFound, Overloaded, Unavailable
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 from modelserver.repository import Repository
@@ -27,13 +24,15 @@ class Scorer:
 
     Args:
         metrics: told about every scored request.
+        max_inflight: most requests that may have a place at a time.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, max_inflight: int = 1024) -> None:
         self._metrics = metrics
         self._repository = Repository({})
         self._loaded = False
         self._state = State.STARTING
+        self._max_inflight = max_inflight
         self._inflight = 0
         self._changed = threading.Condition()
         metrics.watch_inflight(lambda: self._inflight)
@@ -79,25 +78,31 @@ class Scorer:
         with self._changed:
             return self._changed.wait_for(lambda: self._inflight == 0, timeout_seconds)
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """Hold a place for one request.
+    def check_open(self) -> None:
+        """Refuse a request that could not have a place now.
 
         Raises:
+            Overloaded: all places are taken.
             Unavailable: the server is starting or closed.
         """
+        if self._state in (State.STARTING, State.CLOSED):
+            what = "is loading its models" if self._state is State.STARTING else "is stopping"
+            raise Unavailable(f"the server {what}; try again")
+        if self._inflight >= self._max_inflight:
+            raise Overloaded(f"the server is busy with {self._inflight} requests; try again")
+
+    def enter(self) -> None:
+        """Take a place for one request; whoever gets one must `leave`; raises as check_open."""
         with self._changed:
-            if self._state in (State.STARTING, State.CLOSED):
-                what = "is loading its models" if self._state is State.STARTING else "is stopping"
-                raise Unavailable(f"the server {what}; try again")
+            self.check_open()
             self._inflight += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inflight -= 1
-                if not self._inflight:
-                    self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Give the place back."""
+        with self._changed:
+            self._inflight -= 1
+            if not self._inflight:
+                self._changed.notify_all()
 
     def find(self, name: str | None, version: str | None) -> ServedModel:
         """Find a model by the parts of a path; no name means the only model there is.
@@ -115,15 +120,7 @@ class Scorer:
             raise NotFound("the path names no model")
         return repository.get(name, version)
 
-    def score(
-        self, model: ServedModel, instances: Sequence[Any], parameters: Mapping[str, Any]
-    ) -> list[Any]:
-        """Score instances and record how long it took; raises what `ServedModel.score` raises."""
-        scored = model.score(instances, parameters)
-        self.record(model, scored.stages)
-        return scored.predictions
-
     def record(self, model: ServedModel, stages: Stages) -> None:
         """Record what one scored request took."""
-        self._metrics.scored(model, stages.decode_seconds, stages.inference_seconds)
+        self._metrics.scored(model, stages)
         model.statistics.scored(stages)

@@ -1,76 +1,83 @@
-"""The hot path: a WSGI callable that answers scoring POSTs and hands everything else to Flask.
+"""The hot path: scoring POSTs, answered without Flask, whatever HTTP server they came through.
 
-It stands in front of Flask because Flask's request machinery costs as much again as the whole
-HTTP server (measured in benchmarks/). A route is answered here or there, never in both.
+Flask's request machinery costs as much again as the whole HTTP server (measured in benchmarks/).
+A route is answered here or there, never in both.
 """
 
+import functools
 import re
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from modelserver import v1
+from modelserver import timeouts, v1
 from modelserver.access import Access
-from modelserver.errors import (
-    InternalError,
-    LengthRequired,
-    MethodNotAllowed,
-    ServingError,
-    TooLarge,
-)
+from modelserver.calls import Call
+from modelserver.errors import LengthRequired, MethodNotAllowed, TooLarge
+from modelserver.exchange import Exchange, Headers, HttpRequest, Pending
 from modelserver.inflate import inflate
 from modelserver.model import ServedModel
-from modelserver.replies import Reply, answer, refusal, request_id
+from modelserver.replies import Reply
 from modelserver.scorer import Scorer
+from modelserver.timeouts import Timeouts
+from modelserver.work import Work
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+_CACHED_PATHS, _LONGEST_CACHED_PATH = 1024, 256  # a caller may invent paths
 
-REQUEST_ID = "modelserver.request_id"
-"""Where the WSGI environment holds the request's id."""
+DEFAULT_TIMEOUTS = Timeouts()
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringRequest:
     """One scoring POST after its model was found."""
 
-    scorer: Scorer
     model: ServedModel
     content_type: str
     body: bytes
     max_instances: int
-    environ: Mapping[str, Any] = field(default_factory=dict)
+    headers: Headers
 
     def header(self, name: str) -> str | None:
         """A header of the request, or None."""
-        value: str | None = self.environ.get(f"HTTP_{name.upper().replace('-', '_')}")
+        value: str | None = self.headers.get(name.lower())
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A scoring path: a label for logs, a pattern, and what answers it.
+    """A scoring path: a label for logs, a pattern, and what reads its requests.
 
-    The pattern may have the groups `model` and `version`. `handle` returns values for JSON, or a
-    whole Reply.
+    The pattern may have the groups `model` and `version`.
     """
 
     label: str
     pattern: re.Pattern[str]
-    handle: Callable[[ScoringRequest], Any]
+    read: Callable[[ScoringRequest], Work]
 
 
-def _predict(request: ScoringRequest) -> Any:
-    """Answer the task API."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The route of a path, and what the path says."""
+
+    route: Route
+    model: str | None
+    version: str | None
+
+
+def _predict(request: ScoringRequest) -> Work:
+    """Read a request of the task API."""
     model = request.model
     instances, parameters = v1.read_request(
         model.task, request.content_type, request.body, request.max_instances
     )
-    return {
-        "model_name": model.name,
-        "model_version": str(model.version),
-        "predictions": request.scorer.score(model, instances, parameters),
-    }
+    return model.read(
+        instances,
+        parameters,
+        lambda predictions: {
+            "model_name": model.name,
+            "model_version": str(model.version),
+            "predictions": predictions,
+        },
+    )
 
 
 ROUTES = (
@@ -82,105 +89,115 @@ ROUTES = (
 )
 
 
-class ScoringApp:
-    """WSGI middleware that answers the scoring routes.
+class Scoring:
+    """Answers the scoring routes in two halves, so that no thread has to wait for a model.
 
     Args:
-        fallback: the WSGI application for every other path.
-        scorer: finds models and scores.
+        scorer: finds models and gives places.
         access: records answers.
         routes: the scoring paths.
         max_body_bytes: largest request body.
         max_instances: most instances in one request.
+        timeouts: how long requests may take.
     """
 
     def __init__(
         self,
-        fallback: Wsgi,
         scorer: Scorer,
         access: Access,
         routes: Sequence[Route] = ROUTES,
         *,
         max_body_bytes: int,
         max_instances: int,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        self._fallback = fallback
         self._scorer = scorer
         self._access = access
         self._routes = tuple(routes)
         self._max_body_bytes = max_body_bytes
         self._max_instances = max_instances
+        self._timeouts = timeouts
+        self._find_cached = functools.lru_cache(_CACHED_PATHS)(self._find)
 
-    def __call__(
-        self, environ: dict[str, Any], start_response: Callable[..., Any]
-    ) -> Iterable[bytes]:
-        """Answer one request."""
-        started = time.perf_counter()
-        environ[REQUEST_ID] = identity = request_id(environ)
-        for route in self._routes:
-            match = route.pattern.fullmatch(environ["PATH_INFO"])
-            if match:
-                break
-        else:
-            return self._fallback(environ, start_response)
+    def find(self, path: str) -> Found | None:
+        """The route of a path; None for those that are answered elsewhere."""
+        return (self._find if len(path) > _LONGEST_CACHED_PATH else self._find_cached)(path)
 
-        reply, model, length = self._answer(route, match.groupdict(), environ, identity)
-        if model is not None:
-            model.statistics.answered(not reply.code, time.perf_counter() - started)
-        start_response(reply.status_line, reply.header_list(identity))
-        self._access.answered(
-            request_id=identity,
-            route=route.label,
-            method=environ["REQUEST_METHOD"],
-            status=reply.status,
-            code=reply.code,
-            model=model,
-            bytes_in=length,
-            bytes_out=len(reply.body),
-            started=started,
-        )
-        return [reply.body]
+    def begin(self, found: Found, request: HttpRequest) -> Reply | Pending:
+        """Take a request in: check it, read it, queue its work.
 
-    def _answer(
-        self, route: Route, path: dict[str, str | None], environ: dict[str, Any], identity: str
-    ) -> tuple[Reply, ServedModel | None, int]:
-        """Return the reply, the model that was asked if any, and the length of the body read."""
-        model = None
-        length = 0
+        Args:
+            found: what `find` says of its path.
+            request: the request.
+
+        Returns:
+            The reply when there is nothing to wait for, which is always an error.
+        """
+        exchange = Exchange(self._scorer, self._access, request, found.route.label)
         try:
-            _require_post(environ)
-            with self._scorer.admitted():
-                model = self._scorer.find(path.get("model"), path.get("version"))
-                body = self._read_body(environ)
-                length = len(body)
-                encoding = environ.get("HTTP_CONTENT_ENCODING")
-                if encoding:
-                    body = inflate(body, encoding, self._max_body_bytes)
-                content_type = environ.get("CONTENT_TYPE", "")
-                request = ScoringRequest(
-                    self._scorer, model, content_type, body, self._max_instances, environ
-                )
-                result = route.handle(request)
-                reply = result if isinstance(result, Reply) else answer(result)
-        except ServingError as error:
-            reply = refusal(error, identity)
+            model, seconds = self._check(found, exchange)
+            exchange.enter()
+            work = found.route.read(self._read(model, exchange))
+            if work.timeout_seconds:
+                header = request.headers.get(timeouts.HEADER)
+                seconds = self._timeouts.read(header, work.timeout_seconds)
+            call = Call(work.parts, request.started + seconds, request.is_gone)
+            model.batcher.submit(call)
         except Exception as error:
-            self._access.failed(identity, error)
-            reply = refusal(InternalError("internal error"), identity)
-        return reply, model, length
+            return exchange.refuse(error)
+        return Pending(exchange, model, work, call)
 
-    def _read_body(self, environ: dict[str, Any]) -> bytes:
-        """Read a body whose length the HTTP server has established."""
-        length = environ.get("CONTENT_LENGTH")
-        if not length:
+    def refuse(self, found: Found, request: HttpRequest) -> Reply | None:
+        """Check a request before its body has arrived, for servers that can stop reading it.
+
+        Returns:
+            The reply when it is refused; None when it may come in.
+        """
+        exchange = Exchange(self._scorer, self._access, request, found.route.label)
+        try:
+            self._check(found, exchange)
+        except Exception as error:
+            return exchange.refuse(error)
+        return None
+
+    def _find(self, path: str) -> Found | None:
+        for route in self._routes:
+            match = route.pattern.fullmatch(path)
+            if match:
+                groups = match.groupdict()
+                return Found(route, groups.get("model"), groups.get("version"))
+        return None
+
+    def _check(self, found: Found, exchange: Exchange) -> tuple[ServedModel, float]:
+        """Decide on a request by its head alone; returns its model and its seconds."""
+        request = exchange.request
+        _require_post(request.method)
+        self._scorer.check_open()
+        model = exchange.model = self._scorer.find(found.model, found.version)
+        self._check_length(request.length)
+        seconds = self._timeouts.read(request.headers.get(timeouts.HEADER))
+        model.batcher.check_room(request.started + seconds)
+        return model, seconds
+
+    def _check_length(self, length: int | None) -> None:
+        if length is None:
             raise LengthRequired("the request needs a body with a Content-Length")
-        if int(length) > self._max_body_bytes:
+        if length > self._max_body_bytes:
             raise TooLarge(f"body: expected at most {self._max_body_bytes} bytes, got {length}")
-        body: bytes = environ["wsgi.input"].read()
-        return body
+
+    def _read(self, model: ServedModel, exchange: Exchange) -> ScoringRequest:
+        """Read the body, inflated."""
+        request = exchange.request
+        headers = request.headers
+        body = request.read_body()
+        exchange.bytes_in = len(body)
+        encoding = headers.get("content-encoding")
+        if encoding:
+            body = inflate(body, encoding, self._max_body_bytes)
+        content_type = headers.get("content-type", "")
+        return ScoringRequest(model, content_type, body, self._max_instances, headers)
 
 
-def _require_post(environ: dict[str, Any]) -> None:
-    method = environ["REQUEST_METHOD"]
+def _require_post(method: str) -> None:
     if method != "POST":
         raise MethodNotAllowed(f"this path takes POST, got {method[:16]}", ("POST",))

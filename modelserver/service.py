@@ -24,8 +24,9 @@ from modelserver.model import ServedModel
 from modelserver.repository import Repository
 from modelserver.runtime import Device
 from modelserver.scorer import Scorer
-from modelserver.scoring import ScoringApp
+from modelserver.scoring import Scoring
 from modelserver.settings import Settings
+from modelserver.wsgi import ScoringApp
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 """What stops the service."""
@@ -106,8 +107,7 @@ class Service:
     def _listen_scoring(self) -> HttpServer:
         settings = self._settings
         app = create_app(self._scorer, self._access, settings.historic_api, settings.max_instances)
-        hot_path = ScoringApp(
-            app.wsgi_app,
+        scoring = Scoring(
             self._scorer,
             self._access,
             scoring_routes(settings.historic_api),
@@ -115,7 +115,7 @@ class Service:
             max_instances=settings.max_instances,
         )
         return HttpServer(
-            hot_path,
+            ScoringApp(app.wsgi_app, scoring),
             bind(settings.host, settings.port),
             threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
             max_body_bytes=settings.max_body_bytes,

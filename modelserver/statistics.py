@@ -27,12 +27,14 @@ class Stages:
     Args:
         rows: rows scored; 1 for a model that does not count rows.
         decode_seconds: reading and checking the input.
-        inference_seconds: waiting for the model and running it.
+        queue_seconds: waiting for the model.
+        inference_seconds: running it, together with others where they share a batch.
         encode_seconds: writing the answer.
     """
 
     rows: int
     decode_seconds: float
+    queue_seconds: float
     inference_seconds: float
     encode_seconds: float
 
@@ -47,6 +49,7 @@ class Counts:
         succeeded: requests answered with a score.
         failed: requests that found the model and got an error.
         decode: the stages of scored requests, and so on.
+        queue: see decode.
         inference: see decode.
         encode: see decode.
         batches: rows of a batch -> runs of the model with that many.
@@ -57,6 +60,7 @@ class Counts:
     succeeded: Tally = field(default_factory=Tally)
     failed: Tally = field(default_factory=Tally)
     decode: Tally = field(default_factory=Tally)
+    queue: Tally = field(default_factory=Tally)
     inference: Tally = field(default_factory=Tally)
     encode: Tally = field(default_factory=Tally)
     batches: dict[int, Tally] = field(default_factory=dict)
@@ -86,6 +90,7 @@ class Statistics:
             counts.rows += stages.rows
             counts.last_scored_ms = int(self._clock() * 1000)
             counts.decode.add(stages.decode_seconds)
+            counts.queue.add(stages.queue_seconds)
             counts.inference.add(stages.inference_seconds)
             counts.encode.add(stages.encode_seconds)
 

@@ -12,6 +12,7 @@ model of the server. Not brought back: GET on the second path, which described t
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from modelserver.compat import faq, image
@@ -19,38 +20,41 @@ from modelserver.errors import InvalidInput
 from modelserver.scoring import Route, ScoringRequest
 from modelserver.tasks.faq import FaqTask
 from modelserver.tasks.image import ImageTask
+from modelserver.work import Work
 
 HEALTHY = "Healthy"
 
 
-def _score(request: ScoringRequest) -> Any:
-    """Answer the first implementation's form."""
-    return {"result": _with_time(request)}
+def _score(request: ScoringRequest) -> Work:
+    """Read the first implementation's form."""
+    return _read_timed(request, lambda answer: {"result": answer})
 
 
-def _score_service(request: ScoringRequest) -> Any:
-    """Answer the second implementation's form."""
+def _score_service(request: ScoringRequest) -> Work:
+    """Read the second implementation's form."""
     task = request.model.task
-    return faq.answer(request, task) if isinstance(task, FaqTask) else _with_time(request)
-
-
-def _with_time(request: ScoringRequest) -> Any:
-    """The answer and how long it took: a pair, or its Python repr where the client evals it."""
-    started = time.perf_counter()
-    task = request.model.task
-    answer: Any
-    as_python = False
     if isinstance(task, FaqTask):
-        answer = faq.answer(request, task)
-    elif isinstance(task, ImageTask):
-        answer, as_python = image.answer(request)
-    else:
-        raise InvalidInput(
-            f"model {request.model.name!r} has no historic form; "
-            f"use /v1/models/{request.model.name}:predict"
-        )
-    took = f"Computed in {(time.perf_counter() - started) * 1000:.2f} ms"
-    return repr((answer, took)) if as_python else [answer, took]
+        return faq.read(request, task, lambda answer: answer)
+    return _read_timed(request, lambda answer: answer)
+
+
+def _read_timed(request: ScoringRequest, form: Callable[[Any], Any]) -> Work:
+    """Read what is answered with the time it took: a pair, or its repr where the client evals."""
+    started = time.perf_counter()
+
+    def with_time(answer: Any, as_python: bool = False) -> Any:
+        took = f"Computed in {(time.perf_counter() - started) * 1000:.2f} ms"
+        return form(repr((answer, took)) if as_python else [answer, took])
+
+    task = request.model.task
+    if isinstance(task, FaqTask):
+        return faq.read(request, task, with_time)
+    if isinstance(task, ImageTask):
+        return image.read(request, with_time)
+    raise InvalidInput(
+        f"model {request.model.name!r} has no historic form; "
+        f"use /v1/models/{request.model.name}:predict"
+    )
 
 
 ROUTES = (

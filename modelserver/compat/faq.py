@@ -3,6 +3,7 @@
 All FAQs come back, best first, as they did; `top_k` beside `input` shortens the list.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from modelserver import v1
@@ -10,10 +11,14 @@ from modelserver.errors import InvalidInput
 from modelserver.jsontext import decode_json, show
 from modelserver.scoring import ScoringRequest
 from modelserver.tasks.faq import FaqTask
+from modelserver.work import Work
+
+Form = Callable[[Any], Any]
+"""Makes what the client reads of the answer."""
 
 
-def answer(request: ScoringRequest, task: FaqTask) -> list[list[Any]]:
-    """Score one question: [Id, AnswerId, probability] of every FAQ, best first."""
+def read(request: ScoringRequest, task: FaqTask, form: Form) -> Work:
+    """Read one question, answered by [Id, AnswerId, probability] of every FAQ, best first."""
     v1.require_json(request.content_type)
     content = decode_json(request.body)
     if not isinstance(content, dict) or "input" not in content:
@@ -21,5 +26,10 @@ def answer(request: ScoringRequest, task: FaqTask) -> list[list[Any]]:
     if not isinstance(content["input"], str):
         raise InvalidInput(f"input: expected a text, got {show(content['input'])}")
     parameters = {"top_k": content.get("top_k", task.faq_count), "min_score": 0}
-    prediction = request.scorer.score(request.model, [content["input"]], parameters)[0]
+    return request.model.read(
+        [content["input"]], parameters, lambda predictions: form(_matches(*predictions))
+    )
+
+
+def _matches(prediction: Mapping[str, Any]) -> list[list[Any]]:
     return [[match["id"], match["answer_id"], match["score"]] for match in prediction["matches"]]

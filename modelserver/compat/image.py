@@ -10,7 +10,7 @@
 `top_k`, beside `input` or as a field, asks for another number of classes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modelserver import v1
@@ -19,22 +19,22 @@ from modelserver.jsontext import decode_json, quote, show
 from modelserver.multipart import MULTIPART, read_parts
 from modelserver.scoring import ScoringRequest
 from modelserver.tasks.base64_text import read_base64
+from modelserver.work import Work
 
 TOP_K = 3
 
-Form = Callable[[Mapping[str, Any]], Any]
+Form = Callable[[Any, bool], Any]
+"""Makes what the client reads of the classes by name, and of whether it expects Python's repr."""
+
+ClassForm = Callable[[Mapping[str, Any]], Any]
 """Turns one class of a prediction into what a client of that form reads."""
 
 
-def answer(request: ScoringRequest) -> tuple[dict[str, list[Any]], bool]:
-    """Score every image of a request.
-
-    Returns:
-        The classes by name, and whether the client expects Python's repr instead of JSON.
-    """
+def read(request: ScoringRequest, form: Form) -> Work:
+    """Read every image of a request, answered by the classes by name."""
     if v1.media_type(request.content_type) == MULTIPART:
         images, parameters = _read_multipart(request)
-        return _score(request, images, parameters, _triple), False
+        return _read(request, images, parameters, _triple, lambda named: form(named, False))
     v1.require_json(request.content_type)
     content = decode_json(request.body)
     if not isinstance(content, dict) or "input" not in content:
@@ -47,17 +47,22 @@ def answer(request: ScoringRequest) -> tuple[dict[str, list[Any]], bool]:
         raise TooLarge(f"input: expected at most {request.max_instances} images, got {len(texts)}")
     images = {name: _decode(name, text) for name, text in texts.items()}
     parameters = {"top_k": content.get("top_k", TOP_K)}
-    return _score(request, images, parameters, _tuple if as_python else _pair), as_python
+    class_form = _tuple if as_python else _pair
+    return _read(request, images, parameters, class_form, lambda named: form(named, as_python))
 
 
-def _score(
-    request: ScoringRequest, images: Mapping[str, bytes], parameters: Mapping[str, Any], form: Form
-) -> dict[str, list[Any]]:
-    predictions = request.scorer.score(request.model, list(images.values()), parameters)
-    return {
-        name: [form(found) for found in prediction["classes"]]
-        for name, prediction in zip(images, predictions, strict=True)
-    }
+def _read(
+    request: ScoringRequest,
+    images: Mapping[str, bytes],
+    parameters: Mapping[str, Any],
+    class_form: ClassForm,
+    form: Callable[[Any], Any],
+) -> Work:
+    def answer(predictions: Sequence[Mapping[str, Any]]) -> Any:
+        named = zip(images, predictions, strict=True)
+        return form({name: [class_form(c) for c in found["classes"]] for name, found in named})
+
+    return request.model.read(list(images.values()), parameters, answer)
 
 
 def _read_multipart(request: ScoringRequest) -> tuple[dict[str, bytes], dict[str, Any]]:

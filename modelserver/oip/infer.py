@@ -1,29 +1,22 @@
 """The inference route of the protocol, answered on the hot path."""
 
 import re
-import time
 
 from modelserver.oip.request import HEADER_LENGTH, read_request
 from modelserver.oip.response import write_response
-from modelserver.replies import Reply
 from modelserver.scoring import Route, ScoringRequest
-from modelserver.statistics import Stages
+from modelserver.work import Work
 
 
-def infer(request: ScoringRequest) -> Reply:
-    """Answer one inference request."""
+def infer(request: ScoringRequest) -> Work:
+    """Read one inference request."""
     model = request.model
-    started = time.perf_counter()
     asked = read_request(model, request.body, request.header(HEADER_LENGTH), request.max_instances)
-    decoded = time.perf_counter()
-    outputs = model.infer(asked.feeds)
-    inferred = time.perf_counter()
-    reply = write_response(model, asked, outputs)
-    encoded = time.perf_counter()
-    rows = len(next(iter(asked.feeds.values()))) if model.signature.has_rows else 1
-    stages = Stages(rows, decoded - started, inferred - decoded, encoded - inferred)
-    request.scorer.record(model, stages)
-    return reply
+    return model.read_tensors(
+        asked.feeds,
+        lambda outputs: write_response(model, asked, outputs),
+        asked.timeout_microseconds / 1e6,
+    )
 
 
 ROUTES = (

@@ -25,8 +25,7 @@ def _statistics(model: ServedModel) -> dict[str, Any]:
         "inference_stats": {
             "success": _duration(counts.succeeded),
             "fail": _duration(counts.failed),
-            # Waiting for the model is part of compute_infer.
-            "queue": {"count": counts.inference.count, "ns": 0},
+            "queue": _duration(counts.queue),
             "compute_input": _duration(counts.decode),
             "compute_infer": _duration(counts.inference),
             "compute_output": _duration(counts.encode),

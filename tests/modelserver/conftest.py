@@ -15,7 +15,8 @@ from modelserver.management import create_management_app
 from modelserver.metrics import Metrics
 from modelserver.repository import Repository
 from modelserver.scorer import Scorer
-from modelserver.scoring import Route, ScoringApp
+from modelserver.scoring import Route, Scoring
+from modelserver.wsgi import ScoringApp
 from tests.conftest import RunningServer
 from tests.modelserver.samples import publish_all, publish_faq, publish_slow
 
@@ -79,8 +80,7 @@ def make_site() -> Callable[..., Site]:
         events: list[dict[str, Any]] = []
         access = Access(lambda event, **fields: events.append({"event": event, **fields}), metrics)
         app = create_app(scorer, access, historic, MAX_INSTANCES)
-        hot_path = ScoringApp(
-            app.wsgi_app,
+        scoring = Scoring(
             scorer,
             access,
             (*routes, *scoring_routes(historic)),
@@ -90,7 +90,9 @@ def make_site() -> Callable[..., Site]:
         if models is not None:
             scorer.open(models)
         management = create_management_app(scorer, metrics, access)
-        return Site(scorer, metrics, Client(hot_path), Client(management), events)
+        return Site(
+            scorer, metrics, Client(ScoringApp(app.wsgi_app, scoring)), Client(management), events
+        )
 
     return make
 

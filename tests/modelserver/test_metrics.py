@@ -7,6 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from modelserver.metrics import CONTENT_TYPE, Metrics
 from modelserver.repository import Repository
+from modelserver.statistics import Stages
 from tests.conftest import ROOT
 from tests.modelserver.conftest import Site
 
@@ -14,6 +15,7 @@ NAMES = {
     "modelserver_requests": {"model", "version", "code"},
     "modelserver_request_duration_seconds": {"model", "version"},
     "modelserver_decode_duration_seconds": {"model", "version"},
+    "modelserver_queue_wait_duration_seconds": {"model", "version"},
     "modelserver_inference_duration_seconds": {"model", "version"},
     "modelserver_rejected": {"reason"},
     "modelserver_inflight_requests": set(),
@@ -33,7 +35,7 @@ def metrics(repository: Repository) -> Metrics:
     metrics = Metrics()
     for model in repository:
         metrics.model_loaded(model)
-        metrics.scored(model, 0.001, 0.002)
+        metrics.scored(model, Stages(1, 0.001, 0.002, 0.003, 0.004))
         metrics.answered(model, 200, "", 0.003)
     metrics.answered(None, 404, "not_found", 0.001)
     return metrics

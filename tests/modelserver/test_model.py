@@ -109,7 +109,7 @@ def test_other_signature_is_refused(
 def test_mixed_shapes_keep_their_order(pair: ServedModel, lists: list[list[float]]) -> None:
     """Instances of different shapes come back in the order they were sent, each with its own."""
     instances = [{"left": values, "right": i} for i, values in enumerate(lists)]
-    assert pair.score(instances, {}).predictions == [
+    assert pair.score(instances, {}) == [
         {"both": values, "twice": 2 * i} for i, values in enumerate(lists)
     ]
 
@@ -118,7 +118,7 @@ def test_mixed_shapes_keep_their_order(pair: ServedModel, lists: list[list[float
 def test_large_requests_are_split(pair: ServedModel, count: int) -> None:
     """More instances than one inference should get are run in turn."""
     instances = [{"left": [], "right": i} for i in range(count)]
-    answers = pair.score(instances, {}).predictions
+    answers = pair.score(instances, {})
     assert [answer["twice"] for answer in answers] == [2 * i for i in range(count)]
 
 
@@ -163,17 +163,10 @@ def test_parameters_are_checked_first(pair: ServedModel) -> None:
         pair.score([None], {"x": 1})
 
 
-def test_times_are_measured(pair: ServedModel) -> None:
-    """Reading and inference are timed apart."""
-    scored = pair.score([{"left": [], "right": 1}], {})
-    assert scored.stages.decode_seconds > 0
-    assert scored.stages.inference_seconds > 0
-
-
 def test_texts_are_stacked_whole(faq_repository: Repository) -> None:
     """Texts of a batch keep their length, their zero bytes and their order."""
     questions = ["array", "closure " * 50, "", "promise", "this\x00 this"]
-    answers = faq_repository.get("faq").score(questions, {"top_k": 1}).predictions
+    answers = faq_repository.get("faq").score(questions, {"top_k": 1})
     assert [answer["matches"][0]["id"] for answer in answers] == [11, 12, 11, 13, 14]
 
 

@@ -136,8 +136,8 @@ def test_gpu_batches_have_warmed_sizes(
     assert sizes == [1, 1, 2, 4, 6]  # the golden request, then one run for each size
 
     images = [save(picture().rotate(turn), "PNG") for turn in (0, 90, 180, 270, 0, 90, 180)]
-    predictions = model.score(images, {"top_k": 1}).predictions
+    predictions = model.score(images, {"top_k": 1})
     assert sizes[5:] == [6, 1]
-    single = [model.score([image], {"top_k": 1}).predictions[0] for image in images]
+    single = [model.score([image], {"top_k": 1})[0] for image in images]
     assert predictions == single
     assert set(sizes) == {1, 2, 4, 6}

@@ -1,11 +1,10 @@
 """Admission: who may work when, and who is still at work."""
 
 import threading
-from typing import Any
 
 import pytest
 
-from modelserver.errors import InvalidInput, NotFound, Unavailable
+from modelserver.errors import NotFound, Overloaded, Unavailable
 from modelserver.metrics import Metrics
 from modelserver.repository import Repository
 from modelserver.scorer import Scorer, State
@@ -32,8 +31,8 @@ def test_starting_server_refuses(metrics: Metrics) -> None:
     """Before the models are loaded a request is asked to come back, not told that there is none."""
     scorer = Scorer(metrics)
     assert scorer.state is State.STARTING
-    with pytest.raises(Unavailable, match="the server is loading its models"), scorer.admitted():
-        pytest.fail("it was admitted")
+    with pytest.raises(Unavailable, match="the server is loading its models"):
+        scorer.enter()
     for name in (None, "sum", ""):
         with pytest.raises(Unavailable, match="the server is loading its models"):
             scorer.find(name, None)
@@ -42,28 +41,35 @@ def test_starting_server_refuses(metrics: Metrics) -> None:
 def test_ready_server_admits(scorer: Scorer, metrics: Metrics) -> None:
     """A request in flight is counted until it ends."""
     assert scorer.state is State.READY
-    with scorer.admitted():
-        assert inflight(metrics) == 1
-        with scorer.admitted():
-            assert inflight(metrics) == 2
-        assert inflight(metrics) == 1
+    scorer.enter()
+    scorer.enter()
+    assert inflight(metrics) == 2
+    scorer.leave()
+    assert inflight(metrics) == 1
+    scorer.leave()
     assert inflight(metrics) == 0
 
 
-@pytest.mark.parametrize("error", [ValueError, InvalidInput, SystemExit])
-def test_place_is_given_back(scorer: Scorer, metrics: Metrics, error: type[BaseException]) -> None:
-    """However a request ends, it gives its place back."""
-    with pytest.raises(error), scorer.admitted():
-        raise error("x")
-    assert inflight(metrics) == 0
+def test_full_server_refuses(metrics: Metrics) -> None:
+    """One request more than the limit is sent away, and taken again once another has left."""
+    scorer = Scorer(metrics, max_inflight=2)
+    scorer.open(Repository({}))
+    scorer.enter()
+    scorer.enter()
+    with pytest.raises(Overloaded, match="the server is busy with 2 requests; try again") as caught:
+        scorer.enter()
+    assert caught.value.headers == {"Retry-After": "1"}
+    assert inflight(metrics) == 2
+    scorer.leave()
+    scorer.enter()
 
 
 def test_draining_server_still_admits(scorer: Scorer) -> None:
     """Load balancers need a moment to look away; what they send until then is answered."""
     scorer.start_draining()
     assert scorer.state is State.DRAINING
-    with scorer.admitted():
-        assert scorer.find("sum", None).name == "sum"
+    scorer.enter()
+    assert scorer.find("sum", None).name == "sum"
 
 
 def test_closed_server_refuses(scorer: Scorer) -> None:
@@ -71,34 +77,26 @@ def test_closed_server_refuses(scorer: Scorer) -> None:
     scorer.start_draining()
     scorer.close()
     assert scorer.state is State.CLOSED
-    with pytest.raises(Unavailable, match="the server is stopping; try again"), scorer.admitted():
-        pytest.fail("it was admitted")
+    with pytest.raises(Unavailable, match="the server is stopping; try again"):
+        scorer.enter()
 
 
 def test_stop_while_loading(metrics: Metrics) -> None:
     """A server that is stopped before it was ready has nothing to answer with, so it refuses."""
     scorer = Scorer(metrics)
     scorer.start_draining()
-    with pytest.raises(Unavailable), scorer.admitted():
-        pytest.fail("it was admitted")
+    with pytest.raises(Unavailable):
+        scorer.enter()
 
 
 def test_waiting_for_the_last_request(scorer: Scorer) -> None:
     """Closing waits for the requests in flight, and says when it waited in vain."""
     assert scorer.wait_until_idle(timeout_seconds=0)
-    entered, leave = threading.Event(), threading.Event()
-
-    def work() -> None:
-        with scorer.admitted():
-            entered.set()
-            leave.wait()
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    entered.wait()
+    scorer.enter()
     scorer.close()
     assert not scorer.wait_until_idle(timeout_seconds=0)
-    leave.set()
+    worker = threading.Thread(target=scorer.leave)
+    worker.start()
     assert scorer.wait_until_idle(timeout_seconds=60)
     worker.join()
 
@@ -113,15 +111,3 @@ def test_finding(scorer: Scorer) -> None:
         scorer.find("", None)
     with pytest.raises(NotFound, match="unknown model 'other'"):
         scorer.find("other", None)
-
-
-def test_scored_requests_are_measured(scorer: Scorer, metrics: Metrics) -> None:
-    """Every scored request is measured by its model and version; a refused one is not."""
-    model = scorer.find("sum", None)
-    assert scorer.score(model, [[1, 2, 3]], {}) == [[6.0]]
-    wrong: list[Any] = ["x"]
-    with pytest.raises(InvalidInput):
-        scorer.score(model, wrong, {})
-    text = metrics.render().decode()
-    for stage in ("decode", "inference"):
-        assert f'{stage}_duration_seconds_count{{model="sum",version="10"}} 1.0' in text

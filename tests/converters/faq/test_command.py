@@ -36,7 +36,7 @@ def flags(values: dict[str, Any]) -> list[str]:
 
 def match(artefact: Path, question: str) -> dict[str, Any]:
     model = ServedModel.load(artefact, 1)
-    prediction: dict[str, Any] = model.score([question], {}).predictions[0]
+    prediction: dict[str, Any] = model.score([question], {})[0]
     return prediction
 
 

@@ -49,7 +49,7 @@ def test_numbers(regression: dict[str, Path], capsys: pytest.CaptureFixture[str]
     assert "equal within tolerance" in printed
     assert f"python -m modelserver --models {regression['to']}" in printed
     model = ServedModel.load(regression["to"] / "m/1", threads=1)
-    prediction = model.score([[1.0, 1.0]], {}).predictions
+    prediction = model.score([[1.0, 1.0]], {})
     assert prediction == [[pytest.approx(5e6)]]
 
 
@@ -64,7 +64,7 @@ def test_texts(classes: list[Any], tmp_path: Path) -> None:
     assert main(command(files, "--inputs", "text:string")) == 0
     served = ServedModel.load(tmp_path / "m/1", threads=1)
     assert served.task.describe() == {"labels": sorted(classes)}
-    (prediction,) = served.score(["NAÏVE café?"], {}).predictions
+    (prediction,) = served.score(["NAÏVE café?"], {})
     assert prediction["label"] == classes[3]
     expected = model.predict_proba(["NAÏVE café?"])[0]
     assert prediction["probabilities"] == pytest.approx(expected.tolist(), abs=1e-6)

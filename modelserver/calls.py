@@ -1,0 +1,92 @@
+"""What requests want from a model: calls, made of parts that can be joined to batches."""
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class Part:
+    """Rows of one call that run together.
+
+    Args:
+        arrays: an array for each input.
+        rows: how many rows they have.
+        key: parts with equal keys can share a batch, joined along the first axis; None: alone.
+    """
+
+    __slots__ = ("arrays", "call", "key", "outputs", "rows")
+
+    call: "Call"
+    outputs: Arrays
+
+    def __init__(self, arrays: Arrays, rows: int, key: Hashable = None) -> None:
+        self.arrays = arrays
+        self.rows = rows
+        self.key = key
+
+
+class Call:
+    """What one request wants from a model; done when all parts have outputs, or with an error.
+
+    Args:
+        parts: at least one; none has more rows than a batch.
+        deadline: when the answer is of no use any more, in seconds of the batcher's clock.
+        is_gone: asked before the call runs; True drops it, because nobody waits any more.
+    """
+
+    __slots__ = (
+        "callback",
+        "deadline",
+        "done",
+        "ended",
+        "error",
+        "is_gone",
+        "left",
+        "parts",
+        "queued",
+        "started",
+    )
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        deadline: float = math.inf,
+        is_gone: Callable[[], bool] | None = None,
+    ) -> None:
+        self.parts = parts
+        self.deadline = deadline
+        self.is_gone = is_gone
+        self.done = False
+        self.error: Exception | None = None
+        self.queued = self.started = self.ended = 0.0
+        self.left = len(parts)  # that have no outputs yet
+        self.callback: Callable[[], object] | None = None
+        for part in parts:
+            part.call = self
+
+    @property
+    def rows(self) -> int:
+        """Rows of all parts."""
+        return sum(part.rows for part in self.parts)
+
+
+def join(batch: Sequence[Part]) -> Arrays:
+    """Put the arrays of several parts one after the other: [n, ...], [m, ...] -> [n + m, ...]."""
+    if len(batch) == 1:
+        return batch[0].arrays
+    return {name: np.concatenate([part.arrays[name] for part in batch]) for name in batch[0].arrays}
+
+
+def hand_out(batch: Sequence[Part], outputs: Arrays) -> None:
+    """Give each part its rows of the outputs."""
+    if len(batch) == 1:
+        batch[0].outputs = outputs
+        return
+    start = 0
+    for part in batch:
+        end = start + part.rows
+        part.outputs = {name: array[start:end] for name, array in outputs.items()}
+        start = end

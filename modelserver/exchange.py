@@ -1,0 +1,196 @@
+"""One scoring request from the door to its record, without a thread that has to wait for it."""
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from modelserver.access import Access
+from modelserver.calls import Call
+from modelserver.errors import ClientGone, DeadlineExceeded, InternalError, ServingError
+from modelserver.model import ServedModel
+from modelserver.replies import Reply, answer, refusal
+from modelserver.scorer import Scorer
+from modelserver.statistics import Stages
+from modelserver.work import Work
+
+
+class Headers(Protocol):
+    """The headers of a request by lower-case name; a dict will do."""
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The value of a header, or the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request, whatever server it came through.
+
+    Args:
+        method: as sent.
+        path: decoded, without the query.
+        headers: by lower-case name.
+        length: bytes of the body; None when the client did not say.
+        read_body: returns the whole body; not called for a request that is refused at the door.
+        id: the request's id.
+        started: `time.perf_counter()` of its beginning.
+        is_gone: whether the client has hung up; None where nobody knows.
+    """
+
+    method: str
+    path: str
+    headers: Headers
+    length: int | None
+    read_body: Callable[[], bytes]
+    id: str
+    started: float
+    is_gone: Callable[[], bool] | None = None
+
+
+class Exchange:
+    """What is known of a request so far; `close` records it and gives its place back.
+
+    Args:
+        scorer: where it has a place from `enter` to `close`.
+        access: records it.
+        request: the request.
+        route: the path's label for logs.
+    """
+
+    __slots__ = ("_access", "_entered", "bytes_in", "model", "reply", "request", "route", "scorer")
+
+    def __init__(self, scorer: Scorer, access: Access, request: HttpRequest, route: str) -> None:
+        self.scorer = scorer
+        self.request = request
+        self.route = route
+        self.model: ServedModel | None = None
+        self.bytes_in = 0
+        self._access = access
+        self._entered = False
+        self.reply: Reply | None = None
+
+    def enter(self) -> None:
+        """Take a place.
+
+        Raises:
+            Unavailable: there is none.
+        """
+        self.scorer.enter()
+        self._entered = True
+
+    def refuse(self, error: Exception) -> Reply:
+        """Close with an error; one that is not meant for callers is logged and hidden."""
+        if not isinstance(error, ServingError):
+            self._access.failed(self.request.id, error)
+            error = InternalError("internal error")
+        return self.close(refusal(error, self.request.id))
+
+    def close(self, reply: Reply) -> Reply:
+        """Record the reply and return it."""
+        self.reply = reply
+        if self._entered:
+            self.scorer.leave()
+        request, model = self.request, self.model
+        if model is not None:
+            model.statistics.answered(not reply.code, time.perf_counter() - request.started)
+        self._access.answered(
+            request_id=request.id,
+            route=self.route,
+            method=request.method,
+            status=reply.status,
+            code=reply.code,
+            model=model,
+            bytes_in=self.bytes_in,
+            bytes_out=len(reply.body),
+            started=request.started,
+        )
+        return reply
+
+
+class Pending:
+    """A request that waits for its model.
+
+    A server without a thread for each request calls, in this order: `when_done`; `run` once all
+    other requests that have already arrived have begun, so that they share a batch; `finish`
+    from then on when the callback came. Between them it may `expire` or `cancel` the request, at
+    any time and in any thread. A server with a thread to spare calls `wait` alone.
+
+    Args:
+        exchange: has entered and knows its model.
+        model: its model.
+        work: what was read.
+        call: the work, already submitted.
+    """
+
+    __slots__ = ("_call", "_exchange", "_model", "_work")
+
+    def __init__(self, exchange: Exchange, model: ServedModel, work: Work, call: Call) -> None:
+        self._exchange = exchange
+        self._model = model
+        self._work = work
+        self._call = call
+
+    @property
+    def deadline(self) -> float:
+        """The `time.perf_counter()` from which on nobody waits for the answer."""
+        return self._call.deadline
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Have a function called once, in any thread, when `finish` has something to answer."""
+        self._model.batcher.when_done(self._call, callback)
+
+    def run(self) -> None:
+        """Have the model run: in this thread when that is quick, in another one otherwise."""
+        batcher = self._model.batcher
+        if batcher.is_quick:
+            batcher.run(self._call)
+        else:
+            batcher.wake()
+
+    def wait(self) -> Reply:
+        """Run the model in this thread or wait for others that do, and finish."""
+        call, batcher = self._call, self._model.batcher
+        batcher.run(call)
+        if not call.done:
+            done = threading.Lock()
+            done.acquire()
+            batcher.when_done(call, done.release)
+            left = call.deadline - time.perf_counter()
+            if not done.acquire(timeout=-1 if left == math.inf else max(left, 0.0)):
+                self.expire()
+        return self.finish()
+
+    def expire(self) -> None:
+        """The deadline has passed: what is queued does not run, and the answer is an error."""
+        self._model.batcher.give_up(
+            self._call, DeadlineExceeded("the time for this request ran out")
+        )
+
+    def cancel(self) -> None:
+        """The client has hung up: what is queued does not run, and the request is closed."""
+        self._model.batcher.give_up(self._call, ClientGone("the connection was closed"))
+        self.finish()
+
+    def finish(self) -> Reply:
+        """Make the reply of a call that is done; again, it returns the same reply."""
+        call, exchange = self._call, self._exchange
+        if exchange.reply is not None:
+            return exchange.reply
+        if call.error is not None:
+            return exchange.refuse(call.error)
+        try:
+            value = self._work.encode()
+            reply = value if isinstance(value, Reply) else answer(value)
+        except Exception as error:
+            return exchange.refuse(error)
+        stages = Stages(
+            rows=call.rows,
+            decode_seconds=call.queued - exchange.request.started,
+            queue_seconds=call.started - call.queued,
+            inference_seconds=call.ended - call.started,
+            encode_seconds=time.perf_counter() - call.ended,
+        )
+        exchange.scorer.record(self._model, stages)
+        return exchange.close(reply)

@@ -1,0 +1,297 @@
+"""The queue of one model: what runs together, what never runs, and who gets which answer."""
+
+import math
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from modelserver.batching import Batcher
+from modelserver.calls import Arrays, Call, Part
+from modelserver.errors import ClientGone, DeadlineExceeded, ModelFailed, Overloaded
+
+
+class Clock:
+    """Seconds that grow only when told."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Model:
+    """Doubles numbers; remembers its batches; fails on 13, takes a second of the clock a run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.batches: list[list[float]] = []
+        self.during: Callable[[], object] = lambda: None
+
+    def __call__(self, arrays: Arrays, rows: int) -> Arrays:
+        values = arrays["x"]
+        assert len(values) == rows
+        self.batches.append(values.ravel().tolist())
+        self.clock.now += 1
+        during, self.during = self.during, lambda: None
+        during()
+        if 13 in values:
+            raise ModelFailed("13")
+        return {"y": values * 2}
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def model(clock: Clock) -> Model:
+    return Model(clock)
+
+
+@pytest.fixture
+def make(clock: Clock, model: Model) -> Callable[..., Batcher]:
+    """Make batchers whose threads never start; `spawned` counts the attempts."""
+
+    def make(**changes: object) -> Batcher:
+        options = {"max_batch_rows": 4, "max_queue_rows": 10, **changes}
+        return Batcher(model, clock=clock, spawn=spawned.append, **options)  # type: ignore[arg-type]
+
+    spawned: list[object] = []
+    return make
+
+
+def part(*values: float, key: object = "k") -> Part:
+    return Part({"x": np.array(values)[:, None]}, len(values), key)  # type: ignore[arg-type]
+
+
+def call(*values: float, **more: float) -> Call:
+    return Call([part(*values)], **more)  # type: ignore[arg-type]
+
+
+def answers(done: Call) -> list[float]:
+    assert done.done
+    if done.error:
+        raise done.error
+    return [number for part in done.parts for number in part.outputs["y"].ravel().tolist()]
+
+
+def submit(batcher: Batcher, *calls: Call) -> None:
+    for one in calls:
+        batcher.submit(one)
+
+
+def test_lone_call_runs_in_its_own_thread(make: Callable[..., Batcher], model: Model) -> None:
+    """An idle model costs no hand-over: whoever brings work runs it."""
+    batcher, one = make(), call(1, 2)
+    batcher.submit(one)
+    assert batcher.queue_rows == 2
+    batcher.run(one)
+    assert answers(one) == [2, 4]
+    assert (batcher.queue_rows, model.batches) == (0, [[1, 2]])
+
+
+def test_queued_calls_share_a_batch(make: Callable[..., Batcher], model: Model) -> None:
+    """What is queued when the runner is free runs together, and each gets its own rows."""
+    batcher, calls = make(), [call(1), call(2, 3), call(4)]
+    submit(batcher, *calls)
+    batcher.run(calls[0])
+    assert [answers(one) for one in calls] == [[2], [4, 6], [8]]
+    assert model.batches == [[1, 2, 3, 4]]
+
+
+def test_batches_have_a_bound(make: Callable[..., Batcher], model: Model) -> None:
+    """Rows are counted, not requests; one that does not fit any more opens the next batch."""
+    batcher, calls = make(), [call(1, 2, 3), call(4, 5), call(6)]
+    submit(batcher, *calls)
+    for one in calls:
+        batcher.run(one)
+    assert model.batches == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_only_equal_keys_are_joined(make: Callable[..., Batcher], model: Model) -> None:
+    """Other shapes, and parts that cannot be joined at all, keep their turn and run apart."""
+    batcher = make()
+    calls = [Call([part(number, key=key)]) for number, key in enumerate("abacb")]
+    calls += [Call([part(8, key=None)]), Call([part(9, key=None)])]
+    submit(batcher, *calls)
+    for one in calls:
+        batcher.run(one)
+    assert model.batches == [[0, 2], [1, 4], [3], [8], [9]]
+    assert [answers(one) for one in calls] == [[0], [2], [4], [6], [8], [16], [18]]
+
+
+def test_call_of_several_parts(make: Callable[..., Batcher]) -> None:
+    """A call is done when the last of its parts is, and told so once."""
+    batcher, told = make(), []
+    one = Call([part(1), part(2, key="other"), part(3)])
+    batcher.submit(one)
+    batcher.when_done(one, lambda: told.append(one.done))
+    batcher.run(one)
+    assert (answers(one), told) == ([2, 4, 6], [True])
+
+
+def test_poisoned_call_fails_alone(make: Callable[..., Batcher], model: Model) -> None:
+    """When a batch fails, its calls are run one by one, so that only the guilty one fails."""
+    batcher, calls = make(), [call(1), call(13), call(3)]
+    submit(batcher, *calls)
+    batcher.run(calls[0])
+    assert (answers(calls[0]), answers(calls[2])) == ([2], [6])
+    with pytest.raises(ModelFailed):
+        answers(calls[1])
+    assert model.batches == [[1, 13, 3], [1], [13], [3]]
+
+
+def test_error_of_one_part_ends_its_call(make: Callable[..., Batcher], model: Model) -> None:
+    """A call has an answer for all of its parts or for none; what is left of it does not run."""
+    batcher, one, other = make(), Call([part(13), part(2, key="b")]), call(5)
+    submit(batcher, one, other)
+    batcher.run(one)
+    with pytest.raises(ModelFailed):
+        answers(one)
+    batcher.run(other)
+    assert answers(other) == [10]
+    assert model.batches == [[13, 5], [13], [5]]
+
+
+def test_expired_work_never_runs(make: Callable[..., Batcher], clock: Clock, model: Model) -> None:
+    """What nobody waits for any more is dropped when its turn comes."""
+    batcher, late, one = make(), call(1, deadline=101), call(2)
+    submit(batcher, late, one)
+    clock.now = 101
+    batcher.run(one)
+    with pytest.raises(DeadlineExceeded):
+        answers(late)
+    assert (answers(one), model.batches) == ([4], [[2]])
+
+
+def test_gone_client_is_dropped(make: Callable[..., Batcher], model: Model) -> None:
+    """A client that hung up while its work was queued costs nothing."""
+    batcher, one = make(), call(2)
+    gone = Call([part(1)], is_gone=lambda: True)
+    submit(batcher, gone, one)
+    batcher.run(one)
+    with pytest.raises(ClientGone):
+        answers(gone)
+    assert model.batches == [[2]]
+
+
+def test_given_up_work_never_runs(make: Callable[..., Batcher], model: Model) -> None:
+    """A cancelled call leaves the queue at once, is told, and its room is free."""
+    batcher, one, other, told = make(), call(1, 2), call(3), []
+    submit(batcher, one, other)
+    batcher.when_done(one, lambda: told.append("done"))
+    batcher.give_up(one, ClientGone("gone"))
+    assert (batcher.queue_rows, told) == (1, ["done"])
+    batcher.give_up(one, ClientGone("gone"))  # too late, and told once only
+    batcher.run(other)
+    assert (model.batches, told) == ([[3]], ["done"])
+
+
+def test_call_given_up_while_it_runs(make: Callable[..., Batcher], model: Model) -> None:
+    """The error stays, whatever the model answers afterwards; the neighbours get theirs."""
+    batcher, one, other = make(), call(1), call(2)
+    submit(batcher, one, other)
+    model.during = lambda: batcher.give_up(one, DeadlineExceeded("late"))
+    batcher.run(other)
+    assert answers(other) == [4]
+    with pytest.raises(DeadlineExceeded):
+        answers(one)
+
+
+def test_full_queue_refuses(make: Callable[..., Batcher]) -> None:
+    """The queue is bounded in rows, and says when to come back; an idle model takes any call."""
+    batcher = make()
+    submit(batcher, call(*range(4)), call(*range(4)))
+    with pytest.raises(Overloaded, match="has 8 rows waiting, at most 10 may") as caught:
+        batcher.submit(call(1, 2, 3))
+    assert caught.value.retry_after_seconds == 1
+    batcher.submit(call(1, 2))
+    assert batcher.queue_rows == 10
+    idle = make(max_queue_rows=1)
+    idle.submit(call(1, 2, 3))
+    assert idle.queue_rows == 3
+
+
+def test_hopeless_call_is_refused(make: Callable[..., Batcher], clock: Clock) -> None:
+    """Work that cannot be reached in time is refused at once, not queued until it expires."""
+    batcher, first = make(), call(1)
+    batcher.submit(first)
+    batcher.run(first)  # takes a second
+    submit(batcher, *[call(1) for _ in range(8)])
+    deadline = clock.now + 1.5
+    with pytest.raises(Overloaded, match=r"busy for \d+ s, the request allows 1\.5 s") as caught:
+        batcher.check_room(deadline)
+    assert caught.value.retry_after_seconds >= 2
+    with pytest.raises(Overloaded):
+        batcher.submit(call(1, deadline=deadline))
+    batcher.submit(call(1, deadline=clock.now + 100))
+
+
+def test_past_deadline_is_refused(make: Callable[..., Batcher], clock: Clock) -> None:
+    """A request whose time is over when it arrives is answered so."""
+    batcher = make()
+    batcher.check_room(math.inf)
+    with pytest.raises(DeadlineExceeded):
+        batcher.check_room(clock.now)
+
+
+def test_busy_runner_is_not_shared(make: Callable[..., Batcher], model: Model) -> None:
+    """Work that comes while the runner is busy waits, and is left to a thread of the batcher."""
+    batcher, one, late = make(), call(1), call(2)
+
+    def interrupt() -> None:
+        batcher.submit(late)
+        batcher.run(late)
+        assert not late.done
+
+    model.during = interrupt
+    batcher.submit(one)
+    batcher.run(one)
+    assert answers(one) == [2]
+    assert (late.done, batcher.queue_rows) == (False, 1)
+
+
+def test_delay_waits_for_more(make: Callable[..., Batcher], clock: Clock, model: Model) -> None:
+    """With a delay, a batch that is not full starts when its oldest call has waited that long."""
+    batcher, one, two = make(max_delay_seconds=5.0), call(1), call(2)
+    submit(batcher, one, two)
+    batcher.run(one)
+    assert not one.done
+    clock.now += 5
+    batcher.run(one)
+    assert (answers(one), answers(two), model.batches) == ([2], [4], [[1, 2]])
+
+
+def test_full_batch_does_not_wait(make: Callable[..., Batcher], model: Model) -> None:
+    """A delay is for batches with room."""
+    batcher, one = make(max_delay_seconds=5.0), call(1, 2, 3, 4)
+    batcher.submit(one)
+    batcher.run(one)
+    assert answers(one) == [2, 4, 6, 8]
+
+
+def test_threads_of_the_batcher(model: Model) -> None:
+    """What is woken for runs without its caller, and the threads end with the batcher."""
+    threads: list[threading.Thread] = []
+
+    def spawn(work: Callable[[], None]) -> None:
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+
+    batcher, one, done = (
+        Batcher(model, max_batch_rows=4, max_queue_rows=9, spawn=spawn),
+        call(1),
+        (threading.Event()),
+    )
+    batcher.submit(one)
+    batcher.when_done(one, done.set)
+    batcher.wake()
+    assert done.wait(60)
+    assert answers(one) == [2]
+    batcher.close()
+    threads[0].join(60)
+    assert not threads[0].is_alive()
