@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -37,4 +38,9 @@ def _table() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Not sys.exit: when Python takes itself down around a thread that is still inside ONNX Runtime,
+    # such as one with a request over the drain timeout, the process aborts.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -9,7 +9,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,19 @@ class Answer:
 
 
 class RunningServer:
-    """`python -m modelserver` in a process of its own, on free ports."""
+    """`python -m modelserver` in a process of its own, on free ports.
 
-    def __init__(self, models: Path, *flags: str, wait: bool = True) -> None:
-        command = [sys.executable, "-m", "modelserver", "--models", str(models)]
+    Args:
+        models: what it serves.
+        flags: further ones.
+        wait: whether to wait until it is ready.
+        prefix: a command that runs it.
+    """
+
+    def __init__(
+        self, models: Path, *flags: str, wait: bool = True, prefix: Sequence[str] = ()
+    ) -> None:
+        command = [*prefix, sys.executable, "-m", "modelserver", "--models", str(models)]
         command += ["--host", "127.0.0.1", "--port", "0", "--management-port", "0"]
         command += ["--drain-delay-seconds", "0", *flags]
         self.process = subprocess.Popen(
@@ -240,8 +249,8 @@ def serve() -> Iterator[Callable[..., RunningServer]]:
     """Start servers that end with the test."""
     running: list[RunningServer] = []
 
-    def start(models: Path, *flags: str, wait: bool = True) -> RunningServer:
-        running.append(RunningServer(models, *flags, wait=wait))
+    def start(models: Path, *flags: str, **more: Any) -> RunningServer:
+        running.append(RunningServer(models, *flags, **more))
         return running[-1]
 
     yield start
