@@ -14,7 +14,10 @@ from modelserver.allocator import return_large_blocks
 from modelserver.app import create_app, scoring_routes
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
-from modelserver.http_server import HttpServer, bind
+from modelserver.http.choice import Front, choose_front
+from modelserver.http.limits import Limits
+from modelserver.http.listener import bind
+from modelserver.http.waitress_front import WaitressFront
 from modelserver.jsontext import decode_json, encode_json
 from modelserver.logs import Log, capture_library_logs
 from modelserver.management import create_management_app
@@ -93,18 +96,17 @@ class Service:
         self._log("failed", error=str(event))
         return EXIT_FAILED
 
-    def _listen_management(self) -> HttpServer:
+    def _listen_management(self) -> WaitressFront:
         app = create_management_app(self._scorer, self._metrics, self._access)
-        return HttpServer(
+        # Never in one loop with scoring: a probe must not wait for a model.
+        return WaitressFront(
             app,
             bind(self._settings.host, self._settings.management_port),
             threads=_MANAGEMENT_THREADS,
-            max_body_bytes=_MANAGEMENT_BODY_BYTES,
-            max_connections=_MANAGEMENT_CONNECTIONS,
-            idle_timeout_seconds=self._settings.idle_timeout_seconds,
+            limits=self._limits(_MANAGEMENT_BODY_BYTES, _MANAGEMENT_CONNECTIONS),
         )
 
-    def _listen_scoring(self) -> HttpServer:
+    def _listen_scoring(self) -> Front:
         settings = self._settings
         app = create_app(self._scorer, self._access, settings.historic_api, settings.max_instances)
         scoring = Scoring(
@@ -114,13 +116,19 @@ class Service:
             max_body_bytes=settings.max_body_bytes,
             max_instances=settings.max_instances,
         )
-        return HttpServer(
+        return choose_front(settings.http_server)(
             ScoringApp(app.wsgi_app, scoring),
             bind(settings.host, settings.port),
             threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
-            max_body_bytes=settings.max_body_bytes,
-            max_connections=settings.max_connections,
-            idle_timeout_seconds=settings.idle_timeout_seconds,
+            limits=self._limits(settings.max_body_bytes, settings.max_connections),
+        )
+
+    def _limits(self, max_body_bytes: int, max_connections: int) -> Limits:
+        return Limits(
+            max_body_bytes=max_body_bytes,
+            max_connections=max_connections,
+            idle_timeout_seconds=self._settings.idle_timeout_seconds,
+            header_timeout_seconds=self._settings.header_timeout_seconds,
         )
 
     def _load(self) -> None:
@@ -152,7 +160,7 @@ class Service:
             golden_error=model.golden_error,
         )
 
-    def _open(self, repository: Repository, scoring: HttpServer, management: HttpServer) -> None:
+    def _open(self, repository: Repository, scoring: Front, management: WaitressFront) -> None:
         """Begin to score and say how to ask."""
         self._scorer.open(repository)
         host = self._settings.host
@@ -165,7 +173,7 @@ class Service:
             **{f"try_{name}": _curl(url, repository.get(name)) for name in repository.names()},
         )
 
-    def _drain(self, cause: signal.Signals, scoring: HttpServer) -> None:
+    def _drain(self, cause: signal.Signals, scoring: Front) -> None:
         """Let load balancers look away, finish what was accepted, then close."""
         # Ctrl-C comes from a person, who has no load balancer and does not want to wait.
         delay = 0.0 if cause == signal.SIGINT else self._settings.drain_delay_seconds

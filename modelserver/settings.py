@@ -38,6 +38,11 @@ class Settings:
     management_port: int = _setting(
         9090, "port of /livez, /readyz and /metrics; never expose it", least=0, most=65535
     )
+    http_server: str = _setting(
+        "waitress",
+        "what speaks HTTP on the scoring port; asyncio is faster and needs the extra `fast`",
+        choices=("waitress", "asyncio"),
+    )
     threads: int = _setting(
         0, "threads that answer scoring requests; 0: four for each CPU", least=0, most=1024
     )
@@ -67,6 +72,12 @@ class Settings:
     )
     idle_timeout_seconds: int = _setting(
         120, "when a silent connection is closed", least=1, most=3600
+    )
+    header_timeout_seconds: int = _setting(
+        20,
+        "when a connection is closed whose headers are not complete, however they trickle in",
+        least=1,
+        most=3600,
     )
     drain_delay_seconds: float = _setting(
         5.0,

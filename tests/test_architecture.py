@@ -27,6 +27,7 @@ MOST_BRANCHES, BRANCHY_SHARE = 10, 0.01
 HOMES = {
     "modelserver": {
         "PIL": ["modelserver.tasks.image_pixels"],
+        "httptools": ["modelserver.http.request_reader"],
         "flask": [
             "modelserver.app",
             "modelserver.management",
@@ -37,7 +38,8 @@ HOMES = {
         "onnxruntime": ["modelserver.runtime"],
         "orjson": ["modelserver.jsontext"],
         "prometheus_client": ["modelserver.metrics"],
-        "waitress": ["modelserver.http_server"],
+        "uvloop": ["modelserver.http.event_loop"],
+        "waitress": ["modelserver.http.waitress_front"],
         "werkzeug": ["modelserver.pages", "modelserver.multipart"],
     },
     "converters": {

@@ -10,6 +10,7 @@ import sys
 
 from modelserver import runtime
 from modelserver.errors import ArtefactError, SettingsError
+from modelserver.http.choice import choose_front
 from modelserver.logs import LineLog
 from modelserver.service import Service
 from modelserver.settings import Settings, environment_name, flag_name
@@ -33,6 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes; returns the exit code."""
     try:
         settings = Settings.from_mappings(vars(arguments), os.environ)
+        choose_front(settings.http_server)
         runtime.check_installation()
     except (SettingsError, ArtefactError) as error:
         sys.stderr.write(f"modelserver: {error}\n")

@@ -76,10 +76,8 @@ class AsyncioFront:
         future: Future[Response] = self._pool.submit(
             call_application, self._app, request.environ, self._host, self._port
         )
-        future.add_done_callback(
-            lambda done: self._in_loop(lambda: done.cancelled() or respond(done.result()))
-        )
-        return lambda: future.cancel()
+        future.add_done_callback(lambda _: self._in_loop(lambda: _pass_on(future, respond)))
+        return future.cancel
 
     def opened(self, connection: Connection) -> None:
         """Count a connection."""
@@ -169,3 +167,8 @@ class AsyncioFront:
         while self._connections and self.loop.time() < deadline:
             await asyncio.sleep(0)
         self.loop.stop()
+
+
+def _pass_on(future: Future[Response], respond: Respond) -> None:
+    if not future.cancelled():
+        respond(future.result())

@@ -6,17 +6,14 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol, cast
 
-from modelserver.http.limits import Limits
+from modelserver.http.limits import LINGER_SECONDS, Limits
 from modelserver.http.request_reader import Refused, Request, RequestReader
 from modelserver.http.response import Response
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_LINGER_SECONDS = 2.0
-"""How long a refused client may go on sending: closing at once would reset the connection, and
-the refusal would be lost before the client reads it."""
 
 Respond = Callable[[Response], None]
-Cancel = Callable[[], None]
+Cancel = Callable[[], object]
 
 
 class Office(Protocol):
@@ -180,7 +177,7 @@ class Connection(asyncio.Protocol):
         self._waiting.clear()
         self._transport.resume_reading()
         self._transport.write_eof()
-        self._deadline = self._office.loop.time() + _LINGER_SECONDS
+        self._deadline = self._office.loop.time() + LINGER_SECONDS
 
     def _wait(self) -> None:
         """Set the deadline for the client's next bytes, and ask for them if it wants to be."""

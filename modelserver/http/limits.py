@@ -8,6 +8,10 @@ MAX_HEADER_BYTES = 64 * 1024
 BACKLOG = 2048
 """Connections that wait in the kernel while as many as allowed are open."""
 
+LINGER_SECONDS = 2.0
+"""How long a refused client may go on sending: closing at once would reset the connection, and
+the refusal would be lost before the client reads it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -87,7 +87,8 @@ class RequestReader:
 
         After a Refused, and after MOST_PIPELINED requests, everything that comes is ignored.
         """
-        self._found = found = []
+        found: list[Request | Refused] = []
+        self._found = found
         before, length = self._message, len(data)
         while data and not self._ended:
             data = self._parse(data)

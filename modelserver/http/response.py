@@ -35,7 +35,7 @@ class Response:
     @classmethod
     def refusing(cls, status: int, message: str) -> Self:
         """A response to what does not reach the application."""
-        identity = request_id({})
+        identity = request_id()
         return cls.of(refuse(status, message, identity), identity)
 
     def to_bytes(self, *, head_only: bool, keep_alive: bool, version: str, date: str) -> bytes:

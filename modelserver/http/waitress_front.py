@@ -1,11 +1,13 @@
 """A Waitress listener with our limits, JSON errors and a stop that loses no answer.
 
 Waitress facts behind the code (3.0.2): a body over `inbuf_overflow` is spooled to a file, which
-fails on a read-only root; the task queue is unbounded; errors it finds itself are plain text; chunks
-win silently over a stated length; silence is bounded, but not a header that trickles in; HEAD gets
-the body that the application gave; it never stops by itself on SIGTERM.
+fails on a read-only root; the task queue is unbounded; errors it finds itself are plain text;
+chunks win silently over a stated length; silence is bounded, but not a header that trickles in;
+HEAD gets the body that the application gave; who asks before sending too much is told to go on; it
+never stops by itself on SIGTERM.
 """
 
+import contextlib
 import logging
 import socket
 import threading
@@ -16,7 +18,7 @@ from typing import Any
 from waitress import channel, parser, server, task, wasyncore
 from waitress.adjustments import Adjustments
 
-from modelserver.http.limits import BACKLOG, MAX_HEADER_BYTES, Limits
+from modelserver.http.limits import BACKLOG, LINGER_SECONDS, MAX_HEADER_BYTES, Limits
 from modelserver.http.refusals import refuse
 from modelserver.replies import request_id
 
@@ -28,8 +30,17 @@ _MEMORY_BUFFER_BYTES = 2**31 - 1  # never spill to disk; bodies are bounded by m
 class _Parser(parser.HTTPRequestParser):
     """Refuses requests whose end two readers could see in two places."""
 
+    def received(self, data: bytes) -> int:
+        """Take bytes; a refused client is not told to go on."""
+        taken: int = super().received(data)
+        self.expect_continue = self.expect_continue and not self.error
+        return taken
+
     def parse_header(self, header_plus: bytes) -> None:
+        """Read the headers."""
         super().parse_header(header_plus)
+        if self.version not in ("1.0", "1.1"):
+            raise parser.ParsingError("expected HTTP/1.0 or HTTP/1.1")
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise parser.ParsingError("both Content-Length and Transfer-Encoding are given")
         if "TRANSFER_ENCODING" in self.headers:
@@ -39,11 +50,12 @@ class _Parser(parser.HTTPRequestParser):
 class _ScoringTask(task.WSGITask):
     """Answers one request."""
 
-    def start(self) -> None:
+    def build_response_header(self) -> bytes:
         """Tell clients of a stopping server to open their next connection elsewhere."""
-        super().start()
         if self.channel.server.stopping:
             self.set_close_on_finish()
+        header: bytes = super().build_response_header()
+        return header
 
     def write(self, data: bytes) -> None:
         """Send the headers alone when they are all that was asked for."""
@@ -55,11 +67,12 @@ class _JsonErrorTask(task.ErrorTask):
 
     def execute(self) -> None:
         error = self.request.error
-        identity = request_id({})
+        identity = request_id()
         reply = refuse(error.code, error.body, identity)
         self.status = reply.status_line
         self.response_headers = reply.header_list(identity)
         self.set_close_on_finish()
+        self.channel.refused = True
         self.content_length = len(reply.body)
         self.write(reply.body)
 
@@ -71,9 +84,29 @@ class _Channel(channel.HTTPChannel):
     error_task_class = _JsonErrorTask
     parser_class = _Parser
     header_began = 0.0  # the `time.time()` of the first byte of an incomplete header
+    refused = False  # an error is the last answer
+    lingers_since = 0.0  # the `time.time()` when that was sent
+
+    def handle_write(self) -> None:
+        """Send; after an error, keep the connection until the client had time to read it."""
+        if not (self.refused and self.close_when_flushed):
+            super().handle_write()
+            return
+        self._flush_exception(self._flush_some)
+        if not self.total_outbufs_len and not self.will_close:
+            self.close_when_flushed = False
+            self.lingers_since = time.time()
+            with contextlib.suppress(OSError):  # the client left already
+                self.socket.shutdown(socket.SHUT_WR)
+
+    def readable(self) -> bool:
+        """Whether more can be taken."""
+        return bool(self.lingers_since or super().readable())
 
     def received(self, data: bytes) -> bool:
         """Take bytes and note since when a header is incomplete."""
+        if self.lingers_since:
+            return False
         taken: bool = super().received(data)
         if self.request is None or self.request.headers_finished:
             self.header_began = 0.0
@@ -95,12 +128,12 @@ class _Server(server.TcpWSGIServer):
     header_timeout_seconds = 0.0
 
     def maintenance(self, now: float) -> None:
-        """Close silent connections, and those whose header does not end."""
+        """Close connections that are silent, whose header does not end, or that were refused."""
         super().maintenance(now)
         for connection in self.active_channels.values():
-            began = connection.header_began
+            began, lingers = connection.header_began, connection.lingers_since
             late = began and now - began > self.header_timeout_seconds
-            if late and not connection.requests:
+            if (late and not connection.requests) or (lingers and now - lingers > LINGER_SECONDS):
                 connection.will_close = True
 
 
