@@ -33,7 +33,8 @@ class _Parser(parser.HTTPRequestParser):
     def received(self, data: bytes) -> int:
         """Take bytes; a refused client is not told to go on."""
         taken: int = super().received(data)
-        self.expect_continue = self.expect_continue and not self.error
+        if self.error:
+            self.expect_continue = False
         return taken
 
     def parse_header(self, header_plus: bytes) -> None:
@@ -84,6 +85,7 @@ class _Channel(channel.HTTPChannel):
     error_task_class = _JsonErrorTask
     parser_class = _Parser
     header_began = 0.0  # the `time.time()` of the first byte of an incomplete header
+    close_when_flushed = False
     refused = False  # an error is the last answer
     lingers_since = 0.0  # the `time.time()` when that was sent
 
@@ -130,7 +132,11 @@ class _Server(server.TcpWSGIServer):
     def maintenance(self, now: float) -> None:
         """Close connections that are silent, whose header does not end, or that were refused."""
         super().maintenance(now)
-        for connection in self.active_channels.values():
+        for connection in tuple(self.active_channels.values()):
+            silent = now - connection.last_activity > self.adj.channel_timeout
+            if silent and connection.total_outbufs_len:
+                # Waitress closes what can be written to, which this client does not allow.
+                connection.handle_close()
             began, lingers = connection.header_began, connection.lingers_since
             late = began and now - began > self.header_timeout_seconds
             if (late and not connection.requests) or (lingers and now - lingers > LINGER_SECONDS):
