@@ -5,7 +5,7 @@ MANAGEMENT_PORT ?= 9090
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-long lint lock clean
+.PHONY: help demo test test-long test-deep test-tensorflow lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,28 @@ test: .venv/test lint ## Check style, types and layers, then run the tests
 test-long: .venv/test ## Run the tests that take minutes
 	@$(BIN)/python -m pytest -m slow --override-ini addopts='--import-mode=importlib --strict-markers -ra' --timeout 1800
 
+.venv-deep/test: setup.cfg
+	@$(PYTHON) -m venv .venv-deep
+	@echo "Installing PyTorch and Keras into .venv-deep (a few minutes) ..."
+	@.venv-deep/bin/pip --quiet --disable-pip-version-check install \
+		-c constraints.txt -e '.[cpu,converters,keras,test]'
+	@touch $@
+
+# Test files of every folder that need a framework skip without it; here they run, slow ones too.
+test-deep: .venv-deep/test ## Run the tests of the converters that need PyTorch or Keras
+	@.venv-deep/bin/python -m pytest tests/converters/deep tests/converters/resnet -m '' --timeout 1800
+
+# Without constraints.txt: TensorFlow decides on numpy, protobuf and others itself.
+.venv-tensorflow/test: setup.cfg
+	@$(PYTHON) -m venv .venv-tensorflow
+	@echo "Installing TensorFlow into .venv-tensorflow (a few minutes) ..."
+	@.venv-tensorflow/bin/pip --quiet --disable-pip-version-check install \
+		-e '.[cpu,converters,tensorflow,test]'
+	@touch $@
+
+test-tensorflow: .venv-tensorflow/test ## Run the tests of the converter that needs TensorFlow
+	@.venv-tensorflow/bin/python -m pytest tests/converters/deep/test_tensorflow_command.py -m '' --timeout 1800
+
 lint: .venv/test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -51,4 +73,4 @@ lock: .venv/test ## Write the installed versions to constraints.txt
 	@$(PIP) freeze --exclude-editable > constraints.txt
 
 clean: ## Remove everything that make made
-	rm -rf .venv build *.egg-info
+	rm -rf .venv .venv-deep .venv-tensorflow build *.egg-info

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from converters import check
-from converters.deep import keras_command, onnx_command, torch_command
+from converters.deep import keras_command, onnx_command, tensorflow_command, torch_command
 from converters.errors import ConverterError
 from converters.faq import command as faq
 from converters.resnet import command as resnet152
@@ -19,6 +19,7 @@ COMMANDS: tuple[ModuleType, ...] = (
     resnet152,
     torch_command,
     keras_command,
+    tensorflow_command,
     onnx_command,
     stackexchange,
     check,

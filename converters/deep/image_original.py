@@ -10,7 +10,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from converters.deep.model import DeepModel
-from converters.errors import UnsupportedModel
+from converters.errors import UnsupportedModel, reason
 from converters.image.graft import NetworkInput
 from converters.image.pixel_form import PixelForm
 from converters.image.sample_images import Images
@@ -51,14 +51,17 @@ def ask_original(
         output: which of its outputs scores the classes.
 
     Raises:
-        UnsupportedModel: its scores are not one number for each class, or not finite.
+        UnsupportedModel: it cannot run on them, or its scores are not one number for each class,
+            or not finite.
     """
     pixels = images.pixels(settings.resizing())
+    # The original may have been exported for one image at a time; its copy must take several.
+    batch = _BATCH if network.images is None else 1
     parts = []
     with Progress("running the original model", len(pixels)) as progress:
-        for start in range(0, len(pixels), _BATCH):
-            numbers = network_numbers(pixels[start : start + _BATCH], settings.pixels, network)
-            parts.append(_scores(model.forward({network.name: numbers}), output, len(numbers)))
+        for start in range(0, len(pixels), batch):
+            numbers = network_numbers(pixels[start : start + batch], settings.pixels, network)
+            parts.append(_scores(_forward(model, network.name, numbers), output, len(numbers)))
             progress.advance(len(numbers))
     scores = np.concatenate(parts)
     if not np.isfinite(scores).all():
@@ -84,6 +87,15 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: np.ndarray = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def _forward(model: DeepModel, name: str, numbers: np.ndarray) -> Mapping[str, np.ndarray]:
+    try:
+        return model.forward({name: numbers})
+    except Exception as error:  # the framework's own types, whichever it is
+        raise UnsupportedModel(
+            f"the original model cannot run on images {list(numbers.shape)}: {reason(error)}"
+        ) from error
 
 
 def _scores(outputs: Mapping[str, np.ndarray], name: str, images: int) -> np.ndarray:

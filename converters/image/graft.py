@@ -41,10 +41,11 @@ _SOFTMAX_OPSET = 13  # where Softmax works on one axis; before, on all from that
 
 @dataclass(frozen=True, slots=True)
 class NetworkInput:
-    """What a network takes: name, layout, size in pixels (None is any) and element type."""
+    """What a network takes: name, layout, sizes (None is any) and element type."""
 
     name: str
     layout: Layout
+    images: int | None
     height: int | None
     width: int | None
     element_type: int
@@ -89,7 +90,7 @@ def find_input(model: ModelProto, layout: Layout | None) -> NetworkInput:
         raise UnsupportedModel(
             f"input {name}: expected 3 channels in {layout.upper()}, got the shape {sizes}"
         )
-    return NetworkInput(name, layout, height, width, element_type)
+    return NetworkInput(name, layout, sizes[0], height, width, element_type)
 
 
 def graft(
