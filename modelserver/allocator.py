@@ -16,8 +16,24 @@ def return_large_blocks() -> bool:
     Returns:
         Whether the C library has such a setting; glibc has, musl needs none.
     """
+    return _call("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
+
+
+def return_free_memory() -> bool:
+    """Have the C library give free memory back to the system, such as that of a model just freed.
+
+    A session is thousands of small blocks, which glibc keeps; after fifty models it would keep
+    those of several.
+
+    Returns:
+        Whether there was any.
+    """
+    return _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> bool:
     try:
-        mallopt = ctypes.CDLL(None).mallopt
+        function = getattr(ctypes.CDLL(None), name)
     except (OSError, AttributeError):
         return False
-    return bool(mallopt(_MMAP_THRESHOLD, _LARGE_BYTES))
+    return bool(function(*arguments))

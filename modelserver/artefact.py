@@ -124,11 +124,12 @@ class Artefact:
         return Golden(names[0], GOLDEN_REQUESTS[names[0]], request, self.read_json(GOLDEN_RESPONSE))
 
 
-def find_artefacts(models: Path) -> list[Path]:
+def find_artefacts(models: Path, allow_none: bool = False) -> list[Path]:
     """List the artefact folders of a repository, or the one artefact that `models` is.
 
     Args:
         models: a folder <name>/<version>/ holding artefacts, or an artefact folder itself.
+        allow_none: whether an empty repository is in order.
 
     Returns:
         Folders in order of name, then version. Hidden folders and files are left out.
@@ -143,7 +144,7 @@ def find_artefacts(models: Path) -> list[Path]:
         found = [models] if (models / MANIFEST_NAME).exists() else _versions(models)
     except OSError as error:
         raise ArtefactError(f"{models}: cannot be read: {error.strerror}") from error
-    if not found:
+    if not found and not allow_none:
         raise ArtefactError(f"{models}: no artefact <name>/<version>/{MANIFEST_NAME} in it")
     return found
 

@@ -9,7 +9,8 @@ ServingError
 │   ├── TooLarge             413      bytes, rows or characters over a limit
 │   ├── UnsupportedMediaType 415
 │   ├── UnsupportedEncoding  415
-│   └── InvalidInput         422      decodable, but not what the model takes
+│   ├── InvalidInput         422      decodable, but not what the model takes
+│   └── LoadFailed           422      the artefact that was to be loaded must not be served
 ├── Unavailable              503      draining or not ready; try again later
 │   └── Overloaded           503      more work is waiting than can be done in time
 ├── DeadlineExceeded         504      the time that the caller gives ran out
@@ -127,6 +128,13 @@ class InvalidInput(RequestError):
 
     status = 422
     code = "invalid_input"
+
+
+class LoadFailed(RequestError):
+    """The files of a model that was to be loaded must not be served; the last good one still is."""
+
+    status = 422
+    code = "load_failed"
 
 
 class Unavailable(ServingError):

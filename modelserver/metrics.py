@@ -1,6 +1,7 @@
 """Every metric of the server; the only module that knows prometheus_client."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -10,6 +11,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics import MetricWrapperBase
 
 from modelserver.model import ServedModel
 from modelserver.statistics import Stages
@@ -18,7 +20,10 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # From a tiny model on a quiet CPU to a large batch of a deep network.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_Kind = TypeVar("_Kind", bound=MetricWrapperBase)
+
 _NO_MODEL = "none"
+_MODEL = ("model", "version")
 
 
 class Metrics:
@@ -32,7 +37,8 @@ class Metrics:
         # "_created" series double the number of series and say nothing to us.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry or CollectorRegistry()
-        model = ("model", "version")
+        self._of_models: list[MetricWrapperBase] = []
+        model = _MODEL
         self._requests = self._counter("requests_total", "Requests answered", (*model, "code"))
         self._duration = self._histogram("request_duration_seconds", "Whole request", model)
         self._decode = self._histogram("decode_duration_seconds", "Reading instances", model)
@@ -43,6 +49,12 @@ class Metrics:
         self._rejected = self._counter("rejected_total", "Requests without a score", ("reason",))
         self._inflight = self._gauge("inflight_requests", "Scoring requests being answered", ())
         self._ready = self._gauge("model_ready", "1 when the model answers requests", model)
+        self._loaded_at = self._gauge(
+            "model_loaded_timestamp_seconds", "When the model was loaded, in Unix time", model
+        )
+        self._load_failures = self._counter(
+            "model_load_failures_total", "Models refused; the last good one serves on", ("model",)
+        )
         self._golden = self._gauge(
             "golden_error", "Largest deviation from the golden response at load", model
         )
@@ -58,9 +70,22 @@ class Metrics:
         """Record a model that passed its checks."""
         labels = (model.name, str(model.version))
         self._ready.labels(*labels).set(1)
+        self._loaded_at.labels(*labels).set_to_current_time()
         self._golden.labels(*labels).set(model.golden_error)
+        # The files that served before under this version had another hash.
+        self._info.remove_by_labels(dict(zip(_MODEL, labels, strict=True)))
         digest = model.artefact.manifest.files["model.onnx"].sha256
         self._info.labels(*labels, digest, model.provider).set(1)
+
+    def model_load_failed(self, name: str) -> None:
+        """Count a model, or with an empty name a whole folder, that could not be loaded."""
+        self._load_failures.labels(name or _NO_MODEL).inc()
+
+    def model_unloaded(self, name: str, version: int) -> None:
+        """Remove every series of a version that serves no more and answers no request."""
+        labels = dict(zip(_MODEL, (name, str(version)), strict=True))
+        for metric in self._of_models:
+            metric.remove_by_labels(labels)
 
     def scored(self, model: ServedModel, stages: Stages) -> None:
         """Record the stages of one scored request."""
@@ -89,12 +114,20 @@ class Metrics:
         return bytes(generate_latest(self._registry))
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
-        return Counter(f"modelserver_{name}", text, labels, registry=self._registry)
+        return self._keep(Counter(f"modelserver_{name}", text, labels, registry=self._registry))
 
     def _gauge(self, name: str, text: str, labels: tuple[str, ...]) -> Gauge:
-        return Gauge(f"modelserver_{name}", text, labels, registry=self._registry)
+        return self._keep(Gauge(f"modelserver_{name}", text, labels, registry=self._registry))
 
     def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(
-            f"modelserver_{name}", text, labels, registry=self._registry, buckets=_SECONDS
+        return self._keep(
+            Histogram(
+                f"modelserver_{name}", text, labels, registry=self._registry, buckets=_SECONDS
+            )
         )
+
+    def _keep(self, metric: _Kind) -> _Kind:
+        """Remember a metric whose series belong to models."""
+        if metric._labelnames[:2] == _MODEL:
+            self._of_models.append(metric)
+        return metric

@@ -1,6 +1,7 @@
 """The models of one server by name and version."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from modelserver.artefact import find_artefacts
@@ -11,8 +12,43 @@ from modelserver.model import ServedModel
 from modelserver.runtime import CPU, Device
 
 
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """How artefact folders become served models.
+
+    Args:
+        folder: a repository, or one artefact folder.
+        threads: threads that one inference may use.
+        device: where the models run.
+        memory: what reading large instances may take; shared by all models.
+    """
+
+    folder: Path
+    threads: int
+    device: Device = CPU
+    memory: MemoryBudget | None = None
+
+    def load(self, path: Path) -> ServedModel:
+        """Load, verify and warm one artefact of the folder.
+
+        Raises:
+            ArtefactError: it must not be served, or its folder has another name or version than
+                its manifest, because paths would lie.
+        """
+        model = ServedModel.load(path, self.threads, self.device, self.memory)
+        if path != self.folder and path.parts[-2:] != (model.name, str(model.version)):
+            raise ArtefactError(
+                f"{path}: holds {model.name} version {model.version}; the folder must be "
+                f"{model.name}/{model.version}"
+            )
+        return model
+
+
 class Repository:
     """Finds models in memory only: a name in a request never touches the file system.
+
+    It never changes. When models come or go, the server puts another one in its place, so finding
+    needs no lock; a request keeps the model that it has found until it is answered.
 
     Args:
         models: name -> version -> model.
@@ -24,31 +60,32 @@ class Repository:
 
     @classmethod
     def load(
-        cls,
-        folder: Path,
-        threads: int,
-        loaded: Callable[[ServedModel], None],
-        device: Device = CPU,
-        memory: MemoryBudget | None = None,
+        cls, loader: Loader, loaded: Callable[[ServedModel], None], allow_none: bool = False
     ) -> "Repository":
-        """Load every version of every model in a folder; one that fails fails all.
+        """Load every version of every model in the loader's folder; one that fails fails all.
 
         Args:
-            folder: a repository, or one artefact folder.
-            threads: threads that one inference may use.
+            loader: loads each of them.
             loaded: called after each model.
-            device: where the models run.
-            memory: what reading large instances may take, for all models together.
+            allow_none: whether an empty folder is in order.
 
         Raises:
-            ArtefactError: a model must not be served, or lies in a folder of another name.
+            ArtefactError: there is no artefact, one of them must not be served, or a folder has
+                another name or version than its manifest.
         """
-        models: dict[str, dict[int, ServedModel]] = {}
-        for path in find_artefacts(folder):
-            model = load_model(folder, path, threads, device, memory)
-            models.setdefault(model.name, {})[model.version] = model
-            loaded(model)
-        return cls(models)
+        models = []
+        for path in find_artefacts(loader.folder, allow_none):
+            models.append(loader.load(path))
+            loaded(models[-1])
+        return cls.of(models)
+
+    @classmethod
+    def of(cls, models: Iterable[ServedModel]) -> "Repository":
+        """Sort models by name, then version."""
+        by_name: dict[str, dict[int, ServedModel]] = {}
+        for model in sorted(models, key=lambda model: (model.name, model.version)):
+            by_name.setdefault(model.name, {})[model.version] = model
+        return cls(by_name)
 
     def get(self, name: str, version: str | None = None) -> ServedModel:
         """Find a model; the newest version unless one is named.
@@ -92,31 +129,3 @@ class Repository:
         """Every version of every model."""
         for versions in self._models.values():
             yield from versions.values()
-
-
-def load_model(
-    root: Path,
-    path: Path,
-    threads: int,
-    device: Device = CPU,
-    memory: MemoryBudget | None = None,
-) -> ServedModel:
-    """Load one artefact of a folder of models.
-
-    Args:
-        root: a repository, or one artefact folder.
-        path: the artefact; `root` itself, or a folder <name>/<version>/ in it.
-        threads: threads that one inference may use.
-        device: where the model runs.
-        memory: what reading large instances may take.
-
-    Raises:
-        ArtefactError: the model must not be served, or lies in a folder of another name.
-    """
-    model = ServedModel.load(path, threads, device, memory)
-    if path != root and path.parts[-2:] != (model.name, str(model.version)):
-        raise ArtefactError(
-            f"{path}: holds {model.name} version {model.version}; the folder must be "
-            f"{model.name}/{model.version}"
-        )
-    return model

@@ -25,10 +25,14 @@ class Scorer:
     Args:
         metrics: told about every scored request.
         max_inflight: most requests that may have a place at a time.
+        ready_without_models: whether a server without any model is ready.
     """
 
-    def __init__(self, metrics: Metrics, max_inflight: int = 1024) -> None:
+    def __init__(
+        self, metrics: Metrics, max_inflight: int = 1024, ready_without_models: bool = False
+    ) -> None:
         self._metrics = metrics
+        self._ready_without_models = ready_without_models
         self._repository = Repository({})
         self._loaded = False
         self._state = State.STARTING
@@ -50,7 +54,8 @@ class Scorer:
     @property
     def ready(self) -> bool:
         """Whether requests should be sent here."""
-        return self._state is State.READY and bool(self._repository.names())
+        has_models = self._ready_without_models or bool(self._repository.names())
+        return self._state is State.READY and has_models
 
     def open(self, repository: Repository) -> None:
         """Become ready with these models."""

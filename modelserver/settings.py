@@ -33,10 +33,22 @@ class Settings:
     models: str = _setting(
         "models", "folder with the models: a repository <name>/<version>/, or one artefact"
     )
+    allow_no_models: bool = _setting(
+        False, "start, and be ready, without any model; for a folder that is filled later"
+    )
+    repository_poll_seconds: float = _setting(
+        10.0,
+        "how often the folder is looked at for new, changed and removed versions; 0: never",
+        least=0,
+        most=86400,
+    )
     host: str = _setting("0.0.0.0", "address that both ports listen on")
     port: int = _setting(8080, "scoring port", least=0, most=65535)
     management_port: int = _setting(
-        9090, "port of /livez, /readyz and /metrics; never expose it", least=0, most=65535
+        9090,
+        "port of /livez, /readyz, /metrics and /v2/repository; never expose it",
+        least=0,
+        most=65535,
     )
     http_server: str = _setting(
         "waitress",

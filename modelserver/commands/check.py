@@ -17,7 +17,7 @@ from modelserver.artefact import find_artefacts
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.model import ServedModel
-from modelserver.repository import load_model
+from modelserver.repository import Loader
 from modelserver.runtime import Device
 from modelserver.settings import DEVICES
 
@@ -42,17 +42,17 @@ def run(arguments: argparse.Namespace) -> int:
     except ArtefactError as error:
         sys.stdout.write(f"REFUSED  {error}\n")
         return EXIT_REFUSED
-    device = Device(arguments.device)
-    refused = sum(not _check(arguments.folder, folder, device) for folder in folders)
+    loader = Loader(arguments.folder, available_cpus(), Device(arguments.device))
+    refused = sum(not _check(loader, folder) for folder in folders)
     sys.stdout.write(f"{len(folders) - refused} of {len(folders)} would be served\n")
     return EXIT_REFUSED if refused else EXIT_OK
 
 
-def _check(root: Path, folder: Path, device: Device) -> bool:
+def _check(loader: Loader, folder: Path) -> bool:
     """Load one artefact as the server does and say what came of it."""
     started = time.perf_counter()
     try:
-        model = load_model(root, folder, available_cpus(), device)
+        model = loader.load(folder)
     except ArtefactError as error:
         sys.stdout.write(f"REFUSED  {folder}\n  {error}\n")
         return False

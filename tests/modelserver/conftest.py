@@ -11,9 +11,11 @@ from werkzeug.test import Client, TestResponse
 
 from modelserver.access import Access
 from modelserver.app import create_app, scoring_routes
-from modelserver.management import create_management_app
+from modelserver.load_record import LoadRecord
+from modelserver.management import OneProcess, create_management_app
 from modelserver.metrics import Metrics
-from modelserver.repository import Repository
+from modelserver.reloading import Reloader
+from modelserver.repository import Loader, Repository
 from modelserver.scorer import Scorer
 from modelserver.scoring import Route, Scoring
 from modelserver.wsgi import ScoringApp
@@ -22,6 +24,11 @@ from tests.modelserver.samples import publish_all, publish_faq, publish_slow
 
 MAX_BODY_BYTES = 100_000
 MAX_INSTANCES = 8
+
+
+def load_repository(folder: Path) -> Repository:
+    """Load every model of a folder."""
+    return Repository.load(Loader(folder, threads=1), loaded=lambda model: None)
 
 
 @pytest.fixture(scope="session")
@@ -41,13 +48,13 @@ def faq_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def repository(models: Path) -> Repository:
     """The loaded models."""
-    return Repository.load(models, threads=1, loaded=lambda model: None)
+    return load_repository(models)
 
 
 @pytest.fixture(scope="session")
 def faq_repository(faq_models: Path) -> Repository:
     """The loaded FAQ model alone, as the historic /score needs it."""
-    return Repository.load(faq_models, threads=1, loaded=lambda model: None)
+    return load_repository(faq_models)
 
 
 @dataclass
@@ -89,7 +96,10 @@ def make_site() -> Callable[..., Site]:
         )
         if models is not None:
             scorer.open(models)
-        management = create_management_app(scorer, metrics, access)
+        reloader = Reloader(
+            Loader(Path("models"), threads=1), scorer.replace, LoadRecord(access.log, metrics)
+        )
+        management = create_management_app(OneProcess(scorer, metrics, reloader), access)
         return Site(
             scorer, metrics, Client(ScoringApp(app.wsgi_app, scoring)), Client(management), events
         )

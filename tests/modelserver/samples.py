@@ -11,7 +11,7 @@ from converters.parity import Examples
 from converters.publish import Place, Publication, publish
 from converters.report import Report
 from modelserver.cleaning import CLEANING_VERSION
-from tests.conftest import publish_linear, publish_tensor, slow_model
+from tests.conftest import publish_linear, publish_tensor, serialise, slow_model
 
 FAQS = (
     {"id": 11, "answer_id": 1011, "title": "Copy an array"},
@@ -130,6 +130,19 @@ def publish_pair(repository: Path, name: str = "pair") -> Path:
 def publish_slow(repository: Path, name: str = "slow") -> Path:
     """Publish `slow_model`, whose rows say how many matrix products they take."""
     return publish_tensor(repository, name, slow_model(), [[1]], {"done": np.array([[1]])})
+
+
+def publish_times(repository: Path, version: int, name: str = "times") -> Path:
+    """Publish `x` FP32 [N] -> `y` FP32 [N]: x times the version, so that an answer tells it."""
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "factor"], ["y"])],
+        "times",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows"])],
+        [numpy_helper.from_array(np.array(version, np.float32), "factor")],
+    )
+    outputs = {"y": np.array([version, 2 * version], np.float32)}
+    return publish_tensor(repository, name, serialise(graph), [1.0, 2.0], outputs, version)
 
 
 def publish_all(repository: Path) -> Path:

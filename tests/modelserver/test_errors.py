@@ -26,6 +26,7 @@ ROWS = [
         {"Accept-Encoding": "gzip, deflate"},
     ),
     (errors.InvalidInput("x"), 422, "invalid_input", {}),
+    (errors.LoadFailed("x"), 422, "load_failed", {}),
     (errors.Unavailable("x"), 503, "unavailable", {"Retry-After": "1"}),
     (errors.Unavailable("x", retry_after_seconds=7), 503, "unavailable", {"Retry-After": "7"}),
     (errors.Overloaded("x", 3), 503, "overloaded", {"Retry-After": "3"}),

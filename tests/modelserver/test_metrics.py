@@ -20,6 +20,8 @@ NAMES = {
     "modelserver_rejected": {"reason"},
     "modelserver_inflight_requests": set(),
     "modelserver_model_ready": {"model", "version"},
+    "modelserver_model_loaded_timestamp_seconds": {"model", "version"},
+    "modelserver_model_load_failures": {"model"},
     "modelserver_golden_error": {"model", "version"},
     "modelserver_model_info": {"model", "version", "sha256", "provider"},
 }
@@ -38,6 +40,7 @@ def metrics(repository: Repository) -> Metrics:
         metrics.scored(model, Stages(1, 0.001, 0.002, 0.003, 0.004))
         metrics.answered(model, 200, "", 0.003)
     metrics.answered(None, 404, "not_found", 0.001)
+    metrics.model_load_failed("sum")
     return metrics
 
 
@@ -70,6 +73,14 @@ def test_values(metrics: Metrics) -> None:
         r'sha256="[0-9a-f]{64}",version="1"\} 1\.0',
         text,
     )
+
+
+def test_unloaded_version_leaves_no_series(metrics: Metrics) -> None:
+    """All series of a version go with it; those of other versions stay."""
+    metrics.model_unloaded("sum", 2)
+    left = series(metrics.render().decode())
+    assert not [name for name in left if 'model="sum"' in name and 'version="2"' in name]
+    assert len([name for name in left if 'model="sum"' in name and 'version="10"' in name]) > 40
 
 
 def test_content_type() -> None:

@@ -7,12 +7,9 @@ import pytest
 
 from modelserver.errors import ArtefactError, NotFound
 from modelserver.model import ServedModel
-from modelserver.repository import Repository
+from modelserver.repository import Loader, Repository
 from tests.conftest import publish_linear
-
-
-def load(folder: Path) -> Repository:
-    return Repository.load(folder, threads=1, loaded=lambda model: None)
+from tests.modelserver.conftest import load_repository as load
 
 
 def test_every_version_is_loaded(repository: Repository) -> None:
@@ -89,7 +86,7 @@ def test_one_artefact_under_another_name(models: Path, tmp_path: Path) -> None:
 def test_report_of_loading(models: Path) -> None:
     """Each model is reported as soon as it is loaded."""
     seen: list[ServedModel] = []
-    repository = Repository.load(models, 1, seen.append)
+    repository = Repository.load(Loader(models, threads=1), seen.append)
     assert seen == list(repository)
 
 

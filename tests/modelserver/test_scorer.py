@@ -64,6 +64,19 @@ def test_full_server_refuses(metrics: Metrics) -> None:
     scorer.enter()
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_ready_without_models(metrics: Metrics, repository: Repository, allowed: bool) -> None:
+    """A server whose last model went is not ready, unless it was told that this is in order."""
+    scorer = Scorer(metrics, ready_without_models=allowed)
+    assert not scorer.ready
+    scorer.open(repository)
+    assert scorer.ready
+    scorer.replace(Repository({}))
+    assert scorer.ready is allowed
+    with pytest.raises(NotFound, match="unknown model 'sum'; this server has no model"):
+        scorer.find("sum", None)
+
+
 def test_draining_server_still_admits(scorer: Scorer) -> None:
     """Load balancers need a moment to look away; what they send until then is answered."""
     scorer.start_draining()

@@ -10,7 +10,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from modelserver.repository import Repository
-from tests.modelserver.conftest import Site
+from tests.modelserver.conftest import Site, load_repository
 from tests.modelserver.image_samples import (
     BEST,
     LABELS,
@@ -33,7 +33,7 @@ def corners(tmp_path_factory: pytest.TempPathFactory) -> Repository:
     """An image model alone, as /score needs it."""
     repository = tmp_path_factory.mktemp("models")
     publish_corners(repository)
-    return Repository.load(repository, threads=1, loaded=lambda model: None)
+    return load_repository(repository)
 
 
 @pytest.fixture

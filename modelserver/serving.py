@@ -1,0 +1,145 @@
+"""The scoring half of a process: its models, its scoring port, its drain."""
+
+import shlex
+import socket
+import time
+from pathlib import Path
+
+from modelserver import v1
+from modelserver.access import Access
+from modelserver.app import create_app, scoring_routes
+from modelserver.cpu import available_cpus
+from modelserver.errors import ArtefactError
+from modelserver.http.choice import Front, choose_front
+from modelserver.http.limits import Limits
+from modelserver.jsontext import decode_json, encode_json
+from modelserver.load_record import INTERNAL_ERROR, LoadRecord
+from modelserver.logs import Log
+from modelserver.memory_budget import MemoryBudget
+from modelserver.metrics import Metrics
+from modelserver.model import ServedModel
+from modelserver.reloading import Reloader
+from modelserver.repository import Loader
+from modelserver.runtime import Device
+from modelserver.scorer import Scorer
+from modelserver.scoring import Scoring
+from modelserver.settings import Settings
+from modelserver.wsgi import ScoringApp
+
+_THREADS_FOR_EACH_CPU = 4
+_LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
+
+
+class Serving:
+    """Everything of one process that scores.
+
+    Args:
+        settings: how to behave.
+        log: where events go.
+        listener: the bound socket of the scoring port.
+    """
+
+    def __init__(self, settings: Settings, log: Log, listener: socket.socket) -> None:
+        self._settings = settings
+        self._log = log
+        self._cpus = available_cpus()
+        self.metrics = Metrics()
+        self.scorer = Scorer(self.metrics, ready_without_models=settings.allow_no_models)
+        self.access = Access(log, self.metrics)
+        self.reloader = self._make_reloader()
+        self.http = self._make_http(listener)
+
+    def load(self) -> None:
+        """Load every model.
+
+        Raises:
+            ArtefactError: one must not be served, or a fault of ours, which is logged.
+        """
+        try:
+            self.reloader.start()
+        except ArtefactError:
+            raise
+        except Exception as error:
+            self.access.failed("", error)
+            raise ArtefactError(f"{self._settings.models}: {INTERNAL_ERROR}") from error
+
+    def open(self) -> None:
+        """Begin to score, and to look after the models, once they are loaded."""
+        self.scorer.open(self.reloader.serving)
+        self.reloader.watch()
+
+    def drain(self, delay_seconds: float) -> None:
+        """Let load balancers look away, finish what was accepted, then close."""
+        self.reloader.stop()
+        self.scorer.start_draining()
+        self.http.announce_stop()
+        time.sleep(delay_seconds)
+        self.scorer.close()
+        timeout = self._settings.drain_timeout_seconds
+        if not self.scorer.wait_until_idle(timeout):
+            self._log("drain_timeout", seconds=timeout)
+        self.http.stop(timeout_seconds=timeout)
+
+    def examples(self, url: str) -> dict[str, str]:
+        """For each model a command that sends its golden request.
+
+        Args:
+            url: where the scoring port is.
+        """
+        repository = self.reloader.serving
+        return {f"try_{name}": _curl(url, repository.get(name)) for name in repository.names()}
+
+    def _make_reloader(self) -> Reloader:
+        settings = self._settings
+        loader = Loader(
+            Path(settings.models),
+            settings.model_threads or self._cpus,
+            Device(settings.device, settings.gpu_device_id, settings.gpu_memory_limit_bytes),
+            MemoryBudget(settings.image_memory_bytes),
+        )
+        return Reloader(
+            loader,
+            self.scorer.replace,
+            LoadRecord(self._log, self.metrics),
+            allow_none=settings.allow_no_models,
+            poll_seconds=settings.repository_poll_seconds,
+        )
+
+    def _make_http(self, listener: socket.socket) -> Front:
+        settings = self._settings
+        app = create_app(self.scorer, self.access, settings.historic_api, settings.max_instances)
+        scoring = Scoring(
+            self.scorer,
+            self.access,
+            scoring_routes(settings.historic_api),
+            max_body_bytes=settings.max_body_bytes,
+            max_instances=settings.max_instances,
+        )
+        return choose_front(settings.http_server)(
+            ScoringApp(app.wsgi_app, scoring),
+            listener,
+            threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
+            limits=front_limits(settings, settings.max_body_bytes, settings.max_connections),
+        )
+
+
+def front_limits(settings: Settings, max_body_bytes: int, max_connections: int) -> Limits:
+    """The bounds of a port."""
+    return Limits(
+        max_body_bytes=max_body_bytes,
+        max_connections=max_connections,
+        idle_timeout_seconds=settings.idle_timeout_seconds,
+        header_timeout_seconds=settings.header_timeout_seconds,
+    )
+
+
+def _curl(url: str, model: ServedModel) -> str:
+    """A command that sends the model's golden request."""
+    golden = model.artefact.golden()
+    data = f"@{model.artefact.folder / golden.name}"
+    if golden.content_type == v1.JSON and len(golden.request) <= _LONGEST_EXAMPLE:
+        data = encode_json(decode_json(golden.request)).decode()
+    return (
+        f"curl -s {url}/v1/models/{model.name}:predict "
+        f"-H 'Content-Type: {golden.content_type}' --data-binary {shlex.quote(data)}"
+    )
