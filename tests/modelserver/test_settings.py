@@ -16,6 +16,8 @@ BY_NAME = [pytest.param(row, id=row.name) for row in ROWS]
 
 OTHER_VALUES: dict[str, tuple[str, object]] = {
     "models": ("/data", "/data"),
+    "allow_no_models": ("true", True),
+    "repository_poll_seconds": ("0.5", 0.5),
     "host": ("::1", "::1"),
     "port": ("81", 81),
     "management_port": ("82", 82),
