@@ -1,12 +1,9 @@
 """A model that has proved itself on this machine: artefact, task and ONNX session together."""
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
-
-import numpy as np
 
 from modelserver import v1
 from modelserver.artefact import Artefact, Golden
@@ -17,6 +14,7 @@ from modelserver.errors import ArtefactError, ModelFailed, RequestError, Serving
 from modelserver.golden import GoldenMismatch, largest_deviation
 from modelserver.manifest import MANIFEST_NAME
 from modelserver.memory_budget import MemoryBudget
+from modelserver.runner import Runner
 from modelserver.runtime import CPU, Device, OnnxModel
 from modelserver.signature import Signature
 from modelserver.statistics import Statistics
@@ -58,14 +56,14 @@ class ServedModel:
         self.golden_error = 0.0
         self.provider = onnx_model.provider
         self.signature = Signature.of(manifest, onnx_model.optional_inputs)
-        self.statistics = Statistics()
         self._onnx_model = onnx_model
         most = limits.max_batch_rows or manifest.batching["max_batch_rows"]
         self._most_rows = most if self.signature.has_rows else 0
         with_buckets = onnx_model.on_gpu and self.signature.has_rows
         self._buckets = Buckets(most) if with_buckets else None
+        self._runner = Runner(onnx_model, self.signature, self._buckets)
         self.batcher = Batcher(
-            self._run,
+            self._runner.run,
             max_batch_rows=max(self._most_rows, 1),
             max_queue_rows=limits.max_queue_rows,
             instances=limits.instances,
@@ -98,7 +96,7 @@ class ServedModel:
         model = cls.assemble(artefact, threads, device, memory, limits)
         model.golden_error = model._check_golden()
         model._warm()
-        model.statistics = Statistics()  # of requests only
+        model._runner.statistics = Statistics()  # of requests only
         return model
 
     @classmethod
@@ -177,6 +175,11 @@ class ServedModel:
         return work.outputs()
 
     @property
+    def statistics(self) -> Statistics:
+        """What it has done since it was loaded."""
+        return self._runner.statistics
+
+    @property
     def columns(self) -> Mapping[str, Sequence[int | str]]:
         """What the columns of an output stand for, where the model answers maps."""
         return self._onnx_model.keys
@@ -201,20 +204,7 @@ class ServedModel:
 
     def _run_parts(self, parts: Sequence[Part]) -> None:
         for part in parts:
-            part.outputs = self._run(part.arrays, part.rows)
-
-    def _run(self, arrays: Arrays, rows: int) -> Arrays:
-        """Run one batch of at most `max_batch_rows` rows, or one call of a model without rows."""
-        started = time.perf_counter()
-        joined = self.signature.has_rows and not arrays.keys() & self.signature.optional
-        padded = self._buckets.pad(arrays) if self._buckets and joined else arrays
-        outputs = self._onnx_model.run(padded)
-        if joined:
-            _check_rows(len(next(iter(padded.values()))), outputs)
-        if padded is not arrays:
-            outputs = {name: array[:rows] for name, array in outputs.items()}
-        self.statistics.ran(rows, time.perf_counter() - started)
-        return outputs
+            part.outputs = self._runner.run(part.arrays, part.rows)
 
     def _decode(self, number: int, instance: Any) -> Row:
         try:
@@ -266,11 +256,3 @@ class ServedModel:
     def _read(self, golden: Golden) -> tuple[list[Any], Mapping[str, Any]]:
         """The instances and parameters of the golden request."""
         return v1.read_request(self.task, golden.content_type, golden.request, max_instances=2**31)
-
-
-def _check_rows(count: int, arrays: Mapping[str, np.ndarray]) -> None:
-    """Refuse outputs without one row for each row of the inputs: they would be handed out wrong."""
-    for name, array in arrays.items():
-        if np.shape(array)[:1] != (count,):
-            shape = list(np.shape(array))
-            raise ModelFailed(f"output {name}: expected {count} rows, got the shape {shape}")

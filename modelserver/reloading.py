@@ -237,6 +237,8 @@ class Reloader:
         for model in set(old) - set(self._serving):
             done = weakref.finalize(model, self._freed.put, (model.name, model.version))
             done.atexit = False
+            # Its threads end when nothing is queued; a request that still comes starts one anew.
+            model.close()
 
     def _watch(self) -> None:
         due = time.monotonic() + self._poll_seconds

@@ -137,7 +137,7 @@ def test_batches_have_one_shape_and_a_bound(models: Path, monkeypatch: pytest.Mo
     """Rows of one shape share an inference, up to max_batch_rows of the manifest."""
     model = ServedModel.load(models / "pair" / "1", threads=1)
     counting = CountingModel()
-    monkeypatch.setattr(model, "_onnx_model", counting)
+    monkeypatch.setattr(model._runner, "_onnx_model", counting)
     model.score([{"left": [0.0] * (i % 2), "right": i} for i in range(70)], {})
     assert counting.batches == [[32, 32], [3, 3], [32, 32], [3, 3]]
 

@@ -231,7 +231,7 @@ def test_old_version_answers_what_it_has_accepted(open_shop: Callable[..., Shop]
     shop.settle()
     assert shop.served() == ["times/2"]
     shop.published.clear()
-    assert held.score([3.0], {}).predictions == [3.0]
+    assert held.score([3.0], {}) == [3.0]
     assert shop.said("model_unloaded") == []
     freed = weakref.ref(held)
     del held
