@@ -5,7 +5,7 @@ MANAGEMENT_PORT ?= 9090
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-long test-deep test-tensorflow lint lock clean
+.PHONY: help demo test test-browser test-long test-deep test-tensorflow lint lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -62,6 +62,10 @@ test-deep: .venv-deep/test ## Run the tests of the converters that need PyTorch 
 
 test-tensorflow: .venv-tensorflow/test ## Run the tests of the converter that needs TensorFlow
 	@.venv-tensorflow/bin/python -m pytest tests/converters/deep/test_tensorflow_command.py -m '' --timeout 1800
+
+test-browser: .venv/test ## Drive the demo page in headless Chromium (Debian's package chromium)
+	@$(PIP) install -c constraints.txt -e '.[browser]'
+	@$(BIN)/python -m pytest tests/browser
 
 lint: .venv/test
 	@$(BIN)/ruff check .

@@ -3,6 +3,8 @@
 ServingError
 ├── RequestError                      the caller can mend it
 │   ├── Undecodable          400      the body is not what its content type says
+│   ├── KeyMissing           401      no API key where one is needed
+│   ├── KeyUnknown           403      an API key that is no client's
 │   ├── NotFound             404      no such path or model
 │   ├── MethodNotAllowed     405
 │   ├── LengthRequired       411      a body without a stated length
@@ -10,6 +12,7 @@ ServingError
 │   ├── UnsupportedMediaType 415
 │   ├── UnsupportedEncoding  415
 │   ├── InvalidInput         422      decodable, but not what the model takes
+│   ├── TooManyRequests      429      the client is over a limit of its own
 │   └── LoadFailed           422      the artefact that was to be loaded must not be served
 ├── Unavailable              503      draining or not ready; try again later
 │   └── Overloaded           503      more work is waiting than can be done in time
@@ -51,6 +54,25 @@ class Undecodable(RequestError):
     """The body cannot be decoded as its content type says."""
 
     code = "undecodable"
+
+
+class KeyMissing(RequestError):
+    """The path needs an API key, and none came."""
+
+    status = 401
+    code = "key_missing"
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The challenge that HTTP requires with this status (RFC 6750)."""
+        return {"WWW-Authenticate": 'Bearer realm="modelserver"'}
+
+
+class KeyUnknown(RequestError):
+    """An API key came that belongs to no client."""
+
+    status = 403
+    code = "key_unknown"
 
 
 class NotFound(RequestError):
@@ -135,6 +157,27 @@ class LoadFailed(RequestError):
 
     status = 422
     code = "load_failed"
+
+
+class TooManyRequests(RequestError):
+    """The client asks more than it may.
+
+    Args:
+        message: which limit.
+        retry_after_seconds: when it may ask again.
+    """
+
+    status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
 
 
 class Unavailable(ServingError):

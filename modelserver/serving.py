@@ -107,7 +107,13 @@ class Serving:
 
     def _make_http(self, listener: socket.socket) -> Front:
         settings = self._settings
-        app = create_app(self.scorer, self.access, settings.historic_api, settings.max_instances)
+        app = create_app(
+            self.scorer,
+            self.access,
+            historic_api=settings.historic_api,
+            demo=settings.demo,
+            max_rows=settings.max_instances,
+        )
         scoring = Scoring(
             self.scorer,
             self.access,

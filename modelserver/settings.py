@@ -103,6 +103,7 @@ class Settings:
     historic_api: bool = _setting(
         True, "answer the reference implementation's forms (/score, /version, ...)"
     )
+    demo: bool = _setting(True, "show people a demo at / and API documentation at /docs")
     log_format: str = _setting(
         "json", "one JSON object a line, or text for a person", choices=("json", "text")
     )

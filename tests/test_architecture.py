@@ -29,10 +29,8 @@ HOMES = {
         "PIL": ["modelserver.tasks.image_pixels"],
         "httptools": ["modelserver.http.request_reader"],
         "flask": [
-            "modelserver.app",
-            "modelserver.management",
-            "modelserver.oip.pages",
-            "modelserver.pages",
+            *("modelserver.app", "modelserver.management", "modelserver.pages"),
+            *("modelserver.oip.pages", "modelserver.site", "modelserver.v1_pages"),
         ],
         "numpy": ["modelserver"],
         "onnxruntime": ["modelserver.runtime"],

@@ -86,7 +86,7 @@ def make_site() -> Callable[..., Site]:
         scorer = Scorer(metrics)
         events: list[dict[str, Any]] = []
         access = Access(lambda event, **fields: events.append({"event": event, **fields}), metrics)
-        app = create_app(scorer, access, historic, MAX_INSTANCES)
+        app = create_app(scorer, access, historic_api=historic, demo=True, max_rows=MAX_INSTANCES)
         scoring = Scoring(
             scorer,
             access,

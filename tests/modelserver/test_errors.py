@@ -9,6 +9,13 @@ ROWS = [
     (errors.ServingError("x"), 500, "internal_error", {}),
     (errors.RequestError("x"), 400, "bad_request", {}),
     (errors.Undecodable("x"), 400, "undecodable", {}),
+    (
+        errors.KeyMissing("x"),
+        401,
+        "key_missing",
+        {"WWW-Authenticate": 'Bearer realm="modelserver"'},
+    ),
+    (errors.KeyUnknown("x"), 403, "key_unknown", {}),
     (errors.NotFound("x"), 404, "not_found", {}),
     (
         errors.MethodNotAllowed("x", ("GET", "HEAD")),
@@ -27,6 +34,7 @@ ROWS = [
     ),
     (errors.InvalidInput("x"), 422, "invalid_input", {}),
     (errors.LoadFailed("x"), 422, "load_failed", {}),
+    (errors.TooManyRequests("x", 3), 429, "too_many_requests", {"Retry-After": "3"}),
     (errors.Unavailable("x"), 503, "unavailable", {"Retry-After": "1"}),
     (errors.Unavailable("x", retry_after_seconds=7), 503, "unavailable", {"Retry-After": "7"}),
     (errors.Overloaded("x", 3), 503, "overloaded", {"Retry-After": "3"}),

@@ -35,6 +35,7 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "header_timeout_seconds": ("14", 14),
     "drain_delay_seconds": ("0.25", 0.25),
     "drain_timeout_seconds": ("0.5", 0.5),
+    "demo": ("no", False),
     "historic_api": ("false", False),
     "log_format": ("text", "text"),
 }

@@ -1,0 +1,1 @@
+"""Who calls, and how much they may: API keys and the limits of each client."""
