@@ -5,7 +5,17 @@ MANAGEMENT_PORT ?= 9090
 BIN := .venv/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-browser test-long test-deep test-tensorflow lint lock clean
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' modelserver/__init__.py)
+REVISION := $(shell git rev-parse HEAD 2> /dev/null || echo unknown)
+# The first one that works; a docker command without its daemon does not.
+IMAGE_TOOL ?= $(shell for tool in docker podman buildah; do $$tool info > /dev/null 2>&1 && echo $$tool && break; done)
+BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah)) build \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+	$(if $(MODELS),--build-arg MODELS=$(MODELS)) $(if $(BASE),--build-arg BASE=$(BASE))
+COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
+	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
+
+.PHONY: help demo test test-browser test-long test-deep test-tensorflow test-images lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +77,10 @@ test-browser: .venv/test ## Drive the demo page in headless Chromium (Debian's p
 	@$(PIP) install -c constraints.txt -e '.[browser]'
 	@$(BIN)/python -m pytest tests/browser
 
+test-images: .venv/test ## Build the CPU image and run it as a restricted pod; root installs what that takes
+	@tests/docker/prepare
+	@$(BIN)/python -m pytest -m images tests/docker
+
 lint: .venv/test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -75,6 +89,19 @@ lint: .venv/test
 
 lock: .venv/test ## Write the installed versions to constraints.txt
 	@$(PIP) freeze --exclude-editable > constraints.txt
+
+build/lock/bin/uv:
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9'
+
+lock-images: build/lock/bin/uv ## Write the versions and hashes that the images install
+	@$(COMPILE) setup.cfg --extra cpu -c constraints.txt -o docker/requirements-cpu.txt
+	@$(COMPILE) setup.cfg --extra gpu -c constraints.txt -o docker/requirements-gpu.txt
+	@$(COMPILE) docker/requirements-build.in -o docker/requirements-build.txt
+
+images: ## Build both images; MODELS=models bakes models in, BASE=... takes another base
+	@$(BUILD_IMAGE) -f docker/Dockerfile.cpu -t scoring-cpu:$(VERSION) .
+	@$(BUILD_IMAGE) -f docker/Dockerfile.gpu -t scoring-gpu:$(VERSION) .
 
 clean: ## Remove everything that make made
 	rm -rf .venv .venv-deep .venv-tensorflow build *.egg-info
