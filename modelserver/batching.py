@@ -12,9 +12,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from modelserver.calls import Arrays, Call, Part, hand_out, join
-from modelserver.errors import ClientGone, DeadlineExceeded, Overloaded, ServingError
-from modelserver.pace import Pace
+from modelserver.calls import Arrays, Call, Part, hand_out, join, too_late
+from modelserver.errors import Overloaded
+from modelserver.pace import Load, Pace
 
 _QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
 
@@ -58,11 +58,20 @@ class Batcher:
         self._threads = 0
         self._closed = False
         self._pace = Pace()
+        self._load = Load(instances)
+        self.watch: Callable[[int, float], object] = lambda rows, seconds: None
+        """Told the rows and seconds of each batch."""
 
     @property
     def queue_rows(self) -> int:
         """Rows that wait."""
         return self._queue_rows
+
+    @property
+    def saturation(self) -> float:
+        """How much of what it could do the model does: 0 to 1, 1 also when the queue is full."""
+        waiting = min(1.0, self._queue_rows / self._max_queue_rows)
+        return max(waiting, self._load.read(self._clock()))
 
     @property
     def is_quick(self) -> bool:
@@ -90,7 +99,7 @@ class Batcher:
             )
         left = deadline - self._clock()
         if left <= 0:
-            raise _too_late()
+            raise too_late()
         if wait > left:
             raise Overloaded(
                 f"the model is busy for {wait:.3g} s, the request allows {left:.3g} s; try again",
@@ -205,7 +214,7 @@ class Batcher:
             joins = not batch or (part.key is not None and part.key == batch[0].key)
             if call.done:
                 pass
-            elif error := _no_use(call, now):
+            elif error := call.no_use(now):
                 self._drop(call, error)
                 dropped.append(call)
             elif not joins:
@@ -229,14 +238,18 @@ class Batcher:
     def _run_batch(self, batch: list[Part]) -> None:
         started = self._clock()
         errors = self._run_parts(batch)
+        ended = self._clock()
+        rows = sum(part.rows for part in batch)
         with self._lock:
-            ended = self._clock()
-            self._pace.observe(sum(part.rows for part in batch), ended - started)
+            self._pace.observe(rows, ended - started)
+            full = self._pace.predict(self._max_batch_rows, self._max_batch_rows)
+            self._load.add(full * rows / self._max_batch_rows, ended)
             self._free += 1
             done = [part.call for part in batch if self._settle(part, errors.get(part), ended)]
             if self._queue and self._owed:
                 self._wake()
         _notify(done)
+        self.watch(rows, ended - started)
 
     def _settle(self, part: Part, error: Exception | None, ended: float) -> bool:
         """Count a part that ran; True when its call is done by that; holds the lock."""
@@ -265,19 +278,6 @@ class Batcher:
             return errors
         hand_out(batch, outputs)
         return {}
-
-
-def _no_use(call: Call, now: float) -> ServingError | None:
-    """Why a call is not worth running any more, if so."""
-    if call.deadline <= now:
-        return _too_late()
-    if call.is_gone and call.is_gone():
-        return ClientGone("the connection was closed")
-    return None
-
-
-def _too_late() -> DeadlineExceeded:
-    return DeadlineExceeded("the time for this request ran out before the model was free for it")
 
 
 def _notify(calls: Sequence[Call]) -> None:

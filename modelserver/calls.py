@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import numpy as np
 
+from modelserver.errors import ClientGone, DeadlineExceeded, ServingError
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -71,6 +73,19 @@ class Call:
     def rows(self) -> int:
         """Rows of all parts."""
         return sum(part.rows for part in self.parts)
+
+    def no_use(self, now: float) -> ServingError | None:
+        """Why it is not worth running any more, if so."""
+        if self.deadline <= now:
+            return too_late()
+        if self.is_gone and self.is_gone():
+            return ClientGone("the connection was closed")
+        return None
+
+
+def too_late() -> DeadlineExceeded:
+    """The error of a call whose deadline passed before it ran."""
+    return DeadlineExceeded("the time for this request ran out before the model was free for it")
 
 
 def join(batch: Sequence[Part]) -> Arrays:

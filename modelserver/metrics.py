@@ -20,6 +20,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # From a tiny model on a quiet CPU to a large batch of a deep network.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _Kind = TypeVar("_Kind", bound=MetricWrapperBase)
 
 _NO_MODEL = "none"
@@ -45,9 +46,16 @@ class Metrics:
         self._queue_wait = self._histogram(
             "queue_wait_duration_seconds", "Waiting for the model", model
         )
-        self._inference = self._histogram("inference_duration_seconds", "ONNX Runtime", model)
+        self._inference = self._histogram(
+            "inference_duration_seconds", "One run of the model", model
+        )
+        self._batch_rows = self._histogram("batch_rows", "Rows of one run", model, _ROWS)
+        self._queue_rows = self._gauge("queue_rows", "Rows that wait for the model", model)
         self._rejected = self._counter("rejected_total", "Requests without a score", ("reason",))
         self._inflight = self._gauge("inflight_requests", "Scoring requests being answered", ())
+        self._saturation = self._gauge(
+            "saturation_ratio", "How full the server is, 0 to 1; made for autoscaling", ()
+        )
         self._ready = self._gauge("model_ready", "1 when the model answers requests", model)
         self._loaded_at = self._gauge(
             "model_loaded_timestamp_seconds", "When the model was loaded, in Unix time", model
@@ -62,9 +70,10 @@ class Metrics:
             "model_info", "Always 1; the labels say what is served", (*model, "sha256", "provider")
         )
 
-    def watch_inflight(self, count: Callable[[], int]) -> None:
-        """Report the number of requests in flight by asking for it at each scrape."""
-        self._inflight.set_function(count)
+    def watch(self, inflight: Callable[[], int], saturation: Callable[[], float]) -> None:
+        """Ask at each scrape how many requests are in flight and how full the server is."""
+        self._inflight.set_function(inflight)
+        self._saturation.set_function(saturation)
 
     def model_loaded(self, model: ServedModel) -> None:
         """Record a model that passed its checks."""
@@ -76,6 +85,15 @@ class Metrics:
         self._info.remove_by_labels(dict(zip(_MODEL, labels, strict=True)))
         digest = model.artefact.manifest.files["model.onnx"].sha256
         self._info.labels(*labels, digest, model.provider).set(1)
+        batcher = model.batcher  # not the model: it is freed when no request has it any more
+        self._queue_rows.labels(*labels).set_function(lambda: batcher.queue_rows)
+        inference, batch_rows = self._inference.labels(*labels), self._batch_rows.labels(*labels)
+
+        def ran(rows: int, seconds: float) -> None:
+            inference.observe(seconds)
+            batch_rows.observe(rows)
+
+        batcher.watch = ran
 
     def model_load_failed(self, name: str) -> None:
         """Count a model, or with an empty name a whole folder, that could not be loaded."""
@@ -92,7 +110,6 @@ class Metrics:
         labels = (model.name, str(model.version))
         self._decode.labels(*labels).observe(stages.decode_seconds)
         self._queue_wait.labels(*labels).observe(stages.queue_seconds)
-        self._inference.labels(*labels).observe(stages.inference_seconds)
 
     def answered(self, model: ServedModel | None, status: int, code: str, seconds: float) -> None:
         """Record one answer.
@@ -119,11 +136,15 @@ class Metrics:
     def _gauge(self, name: str, text: str, labels: tuple[str, ...]) -> Gauge:
         return self._keep(Gauge(f"modelserver_{name}", text, labels, registry=self._registry))
 
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
+    def _histogram(
+        self,
+        name: str,
+        text: str,
+        labels: tuple[str, ...],
+        buckets: tuple[float, ...] = _SECONDS,
+    ) -> Histogram:
         return self._keep(
-            Histogram(
-                f"modelserver_{name}", text, labels, registry=self._registry, buckets=_SECONDS
-            )
+            Histogram(f"modelserver_{name}", text, labels, registry=self._registry, buckets=buckets)
         )
 
     def _keep(self, metric: _Kind) -> _Kind:

@@ -23,7 +23,7 @@ from modelserver.work import RowWork, TensorWork, Work
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ModelLimits:
     """How much of a model runs and waits at a time.
 
     Args:
@@ -39,14 +39,14 @@ class Limits:
     max_delay_seconds: float = 0.0
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = ModelLimits()
 
 
 class ServedModel:
     """Scores instances; `load` refuses a model that does not answer as recorded."""
 
     def __init__(
-        self, artefact: Artefact, task: Task, onnx_model: OnnxModel, limits: Limits
+        self, artefact: Artefact, task: Task, onnx_model: OnnxModel, limits: ModelLimits
     ) -> None:
         manifest = artefact.manifest
         self.name = manifest.name
@@ -77,7 +77,7 @@ class ServedModel:
         threads: int,
         device: Device = CPU,
         memory: MemoryBudget | None = None,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: ModelLimits = DEFAULT_LIMITS,
     ) -> Self:
         """Verify an artefact, load it, score its golden request and warm it up.
 
@@ -106,7 +106,7 @@ class ServedModel:
         threads: int,
         device: Device = CPU,
         memory: MemoryBudget | None = None,
-        limits: Limits = DEFAULT_LIMITS,
+        limits: ModelLimits = DEFAULT_LIMITS,
     ) -> Self:
         """Put a model together without proving anything: what converters need before it can be.
 

@@ -1,6 +1,9 @@
-"""Learns how long a model takes for a batch, to tell callers in advance that they wait in vain."""
+"""Learns how long a model takes for a batch, and how much of what it could do it has been doing."""
+
+import math
 
 _MEMORY = 0.98  # an observation counts half after 34 others
+_LOAD_SECONDS = 15.0  # about the time between two looks of an autoscaler
 
 
 class Pace:
@@ -42,3 +45,32 @@ class Pace:
             if each >= 0 and start >= 0:
                 return each, start
         return self._seconds / self._rows, 0.0
+
+
+class Load:
+    """The share of a model's capacity that its latest work has used, from 0 to 1.
+
+    Every run counts with the seconds that its rows take in full batches, not with those that it
+    took: a model that is always busy with small batches has room as long as they can grow. The
+    mean forgets: what was a quarter of a minute ago counts for a third.
+
+    Args:
+        instances: how many batches run at a time.
+    """
+
+    def __init__(self, instances: int) -> None:
+        self._instances = instances
+        self._level = 0.0
+        self._changed = 0.0
+
+    def add(self, seconds: float, now: float) -> None:
+        """Count work of so many seconds that ended now."""
+        self._level = self._fade(now) + seconds / (_LOAD_SECONDS * self._instances)
+        self._changed = now
+
+    def read(self, now: float) -> float:
+        """The share at this moment."""
+        return min(1.0, self._fade(now))
+
+    def _fade(self, now: float) -> float:
+        return self._level * math.exp((self._changed - now) / _LOAD_SECONDS)

@@ -8,7 +8,7 @@ from modelserver.artefact import find_artefacts
 from modelserver.errors import ArtefactError, NotFound
 from modelserver.jsontext import quote
 from modelserver.memory_budget import MemoryBudget
-from modelserver.model import ServedModel
+from modelserver.model import DEFAULT_LIMITS, ModelLimits, ServedModel
 from modelserver.runtime import CPU, Device
 
 
@@ -21,12 +21,14 @@ class Loader:
         threads: threads that one inference may use.
         device: where the models run.
         memory: what reading large instances may take; shared by all models.
+        limits: how much of each model runs and waits at a time.
     """
 
     folder: Path
     threads: int
     device: Device = CPU
     memory: MemoryBudget | None = None
+    limits: ModelLimits = DEFAULT_LIMITS
 
     def load(self, path: Path) -> ServedModel:
         """Load, verify and warm one artefact of the folder.
@@ -35,7 +37,7 @@ class Loader:
             ArtefactError: it must not be served, or its folder has another name or version than
                 its manifest, because paths would lie.
         """
-        model = ServedModel.load(path, self.threads, self.device, self.memory)
+        model = ServedModel.load(path, self.threads, self.device, self.memory, self.limits)
         if path != self.folder and path.parts[-2:] != (model.name, str(model.version)):
             raise ArtefactError(
                 f"{path}: holds {model.name} version {model.version}; the folder must be "

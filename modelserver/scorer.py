@@ -39,7 +39,7 @@ class Scorer:
         self._max_inflight = max_inflight
         self._inflight = 0
         self._changed = threading.Condition()
-        metrics.watch_inflight(lambda: self._inflight)
+        metrics.watch(lambda: self._inflight, lambda: self.saturation)
 
     @property
     def state(self) -> State:
@@ -56,6 +56,12 @@ class Scorer:
         """Whether requests should be sent here."""
         has_models = self._ready_without_models or bool(self._repository.names())
         return self._state is State.READY and has_models
+
+    @property
+    def saturation(self) -> float:
+        """How full the server is, 0 to 1: its places or its busiest model, whichever is fuller."""
+        models = max((model.batcher.saturation for model in self._repository), default=0.0)
+        return max(self._inflight / self._max_inflight, models)
 
     def open(self, repository: Repository) -> None:
         """Become ready with these models."""

@@ -17,16 +17,17 @@ from modelserver.load_record import INTERNAL_ERROR, LoadRecord
 from modelserver.logs import Log
 from modelserver.memory_budget import MemoryBudget
 from modelserver.metrics import Metrics
-from modelserver.model import ServedModel
+from modelserver.model import ModelLimits, ServedModel
 from modelserver.reloading import Reloader
 from modelserver.repository import Loader
 from modelserver.runtime import Device
 from modelserver.scorer import Scorer
 from modelserver.scoring import Scoring
 from modelserver.settings import Settings
+from modelserver.timeouts import Timeouts
 from modelserver.wsgi import ScoringApp
 
-_THREADS_FOR_EACH_CPU = 4
+_SPARE_THREADS = 8  # refuse what is over the limit, and answer what is not scoring
 _LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
 
 
@@ -44,7 +45,7 @@ class Serving:
         self._log = log
         self._cpus = available_cpus()
         self.metrics = Metrics()
-        self.scorer = Scorer(self.metrics, ready_without_models=settings.allow_no_models)
+        self.scorer = Scorer(self.metrics, settings.max_inflight_requests, settings.allow_no_models)
         self.access = Access(log, self.metrics)
         self.reloader = self._make_reloader()
         self.http = self._make_http(listener)
@@ -93,9 +94,15 @@ class Serving:
         settings = self._settings
         loader = Loader(
             Path(settings.models),
-            settings.model_threads or self._cpus,
+            settings.model_threads or max(1, self._cpus // settings.instances),
             Device(settings.device, settings.gpu_device_id, settings.gpu_memory_limit_bytes),
             MemoryBudget(settings.image_memory_bytes),
+            ModelLimits(
+                settings.max_batch_rows,
+                settings.max_queue_rows,
+                settings.instances,
+                settings.max_batch_delay_seconds,
+            ),
         )
         return Reloader(
             loader,
@@ -120,11 +127,12 @@ class Serving:
             scoring_routes(settings.historic_api),
             max_body_bytes=settings.max_body_bytes,
             max_instances=settings.max_instances,
+            timeouts=Timeouts(settings.default_timeout_seconds, settings.max_timeout_seconds),
         )
         return choose_front(settings.http_server)(
             ScoringApp(app.wsgi_app, scoring),
             listener,
-            threads=settings.threads or _THREADS_FOR_EACH_CPU * self._cpus,
+            threads=settings.max_inflight_requests + _SPARE_THREADS,
             limits=front_limits(settings, settings.max_body_bytes, settings.max_connections),
         )
 

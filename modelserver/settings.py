@@ -55,11 +55,43 @@ class Settings:
         "what speaks HTTP on the scoring port; asyncio is faster and needs the extra `fast`",
         choices=("waitress", "asyncio"),
     )
-    threads: int = _setting(
-        0, "threads that answer scoring requests; 0: four for each CPU", least=0, most=1024
+    max_inflight_requests: int = _setting(
+        128, "most scoring requests at a time; the next is refused with 503", least=1, most=4096
+    )
+    max_queue_rows: int = _setting(
+        1024,
+        "most rows that wait for one model; a request beyond is refused with 503",
+        least=1,
+        most=1_000_000,
+    )
+    default_timeout_seconds: float = _setting(
+        30.0, "how long a request may take that does not say it itself", least=0.001, most=3600
+    )
+    max_timeout_seconds: float = _setting(
+        300.0, "the longest that any request may take; more counts as this", least=0.001, most=3600
+    )
+    max_batch_rows: int = _setting(
+        0,
+        "most rows that share one run of a model; 1: no batching, 0: as each manifest says",
+        least=0,
+        most=65536,
+    )
+    max_batch_delay_seconds: float = _setting(
+        0.0,
+        "how long a batch that is not full waits for more rows; the default, not at all, is best "
+        "for nearly every model",
+        least=0,
+        most=10,
+    )
+    instances: int = _setting(
+        1, "batches of one model that run at a time; they share its memory", least=1, most=256
     )
     model_threads: int = _setting(
-        0, "threads that one inference uses; 0: the CPU limit of the container", least=0, most=256
+        0,
+        "threads that one run of a model uses; 0: the CPU limit of the container, divided by "
+        "instances",
+        least=0,
+        most=256,
     )
     device: str = _setting(
         "auto",

@@ -32,7 +32,7 @@ class Timeouts:
             InvalidInput: the header is no number of seconds above 0.
         """
         if not header and not asked_seconds:
-            return self.default_seconds
+            return min(self.default_seconds, self.max_seconds)
         return min(
             _parse(header) if header else math.inf, asked_seconds or math.inf, self.max_seconds
         )

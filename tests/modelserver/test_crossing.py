@@ -22,7 +22,7 @@ from modelserver.access import Access
 from modelserver.app import scoring_routes
 from modelserver.exchange import HttpRequest, Pending
 from modelserver.metrics import Metrics
-from modelserver.model import Limits, ServedModel
+from modelserver.model import ModelLimits, ServedModel
 from modelserver.replies import Reply
 from modelserver.repository import Repository
 from modelserver.scorer import Scorer
@@ -63,7 +63,7 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class Service:
     """The scoring half of a server, without HTTP."""
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: ModelLimits) -> None:
         self.model = ServedModel.load(folder, threads=1, limits=limits)
         self.metrics = Metrics()
         self.scorer = Scorer(self.metrics)
@@ -143,13 +143,13 @@ def one_request(service: Service, chance: random.Random) -> str:
 @pytest.mark.parametrize(
     "limits",
     [
-        Limits(MAX_BATCH_ROWS, max_queue_rows=10**6),
-        Limits(MAX_BATCH_ROWS, max_queue_rows=10**6, instances=3),
-        Limits(MAX_BATCH_ROWS, max_queue_rows=10**6, max_delay_seconds=0.001),
+        ModelLimits(MAX_BATCH_ROWS, max_queue_rows=10**6),
+        ModelLimits(MAX_BATCH_ROWS, max_queue_rows=10**6, instances=3),
+        ModelLimits(MAX_BATCH_ROWS, max_queue_rows=10**6, max_delay_seconds=0.001),
     ],
     ids=["one runner", "three runners", "delay"],
 )
-def test_answers_never_cross(table: Path, limits: Limits) -> None:
+def test_answers_never_cross(table: Path, limits: ModelLimits) -> None:
     """Thousands of concurrent requests of mixed sizes and shapes each get their own answer."""
     service = Service(table, limits)
 
@@ -172,7 +172,7 @@ def test_answers_never_cross(table: Path, limits: Limits) -> None:
 
 def test_poison_fails_alone(table: Path) -> None:
     """Requests that shared a batch with one that the model refuses are answered all the same."""
-    service = Service(table, Limits())
+    service = Service(table, ModelLimits())
     asked: list[Instances] = [[[1]], [[2]], [[POISON]], [[3], [4]], [[5, 6]], [[7, POISON]]]
     pending = [service.begin(instances) for instances in asked]
     replies = [each.wait() for each in pending if isinstance(each, Pending)]

@@ -58,7 +58,7 @@ def test_sigterm_loses_no_request(
     serve: Serve, slow_models: Path, pool: ThreadPoolExecutor
 ) -> None:
     """Requests that were accepted before SIGTERM are answered, and then the process ends with 0."""
-    server = serve(slow_models, "--threads", "8")
+    server = serve(slow_models)
     answers = [ask(server, A_WHILE, pool) for _ in range(4)]
     assert server.stop(signal.SIGTERM) == 0
     assert [answer.result().status for answer in answers] == [200] * 4
@@ -118,11 +118,11 @@ def test_sigterm_while_loading(serve: Serve, slow_models: Path) -> None:
     assert events(server)[-1] == "stopped"
 
 
-def test_probes_answer_while_every_thread_works(
+def test_probes_answer_while_every_place_is_taken(
     serve: Serve, slow_models: Path, pool: ThreadPoolExecutor
 ) -> None:
     """The management port has threads of its own, so no load makes a pod look dead."""
-    server = serve(slow_models, "--threads", "1")
+    server = serve(slow_models, "--max-inflight-requests", "1")
     busy = ask(server, FOREVER, pool)
     for path in ("/livez", "/readyz"):
         assert server.request(path, management=True).status == 200

@@ -22,7 +22,13 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "port": ("81", 81),
     "management_port": ("82", 82),
     "http_server": ("asyncio", "asyncio"),
-    "threads": ("7", 7),
+    "max_inflight_requests": ("7", 7),
+    "max_queue_rows": ("70", 70),
+    "default_timeout_seconds": ("1.5", 1.5),
+    "max_timeout_seconds": ("60", 60.0),
+    "max_batch_rows": ("16", 16),
+    "max_batch_delay_seconds": ("0.001", 0.001),
+    "instances": ("2", 2),
     "model_threads": ("3", 3),
     "device": ("cpu", "cpu"),
     "gpu_device_id": ("1", 1),
@@ -92,9 +98,9 @@ def test_no_number(row: "dataclasses.Field[Any]", text: str) -> None:
 
 @pytest.mark.parametrize("text", ["1.5", "1e3"])
 def test_no_whole_number(text: str) -> None:
-    """A fraction is no number of threads."""
-    with pytest.raises(SettingsError, match="--threads: expected a whole number, got"):
-        from_flag("threads", text)
+    """A fraction is no number of runners."""
+    with pytest.raises(SettingsError, match="--instances: expected a whole number, got"):
+        from_flag("instances", text)
 
 
 @pytest.mark.parametrize(
