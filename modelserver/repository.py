@@ -97,7 +97,10 @@ class Repository:
         """
         versions = self._models.get(name)
         if versions is None:
-            raise NotFound(f"unknown model {quote(name)}; this server has {self._listed()}")
+            # Clients of Triton look for these first four words.
+            raise NotFound(
+                f"Request for unknown model {quote(name)}; this server has {self._listed()}"
+            )
         if version is None:
             return self._newest[name]
         for number, model in versions.items():

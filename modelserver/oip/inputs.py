@@ -52,7 +52,12 @@ def read_inputs(
         )
     _check_names(model, arrays)
     _check_rows(model, arrays, max_rows)
-    return {name: prepare(model, name, array) for name, array in arrays.items()}
+    # In the model's order: requests that share a batch are compared input by input.
+    return {
+        name: prepare(model, name, arrays[name])
+        for name in model.signature.inputs
+        if name in arrays
+    }
 
 
 def prepare(model: ServedModel, name: str, array: np.ndarray) -> np.ndarray:
@@ -126,9 +131,6 @@ def _read_shape(where: str, spec: TensorSpec, shape: Any) -> Sequence[int]:
     if math.prod(max(size, 1) for size in shape) > _MOST_EMPTY_ELEMENTS and 0 in shape:
         raise TooLarge(f"{where}: shape: {shape} is too large for a tensor without elements")
     return shape
-
-
-"""ONNX Runtime and numpy both stop at 64."""
 
 
 def _check_names(model: ServedModel, arrays: Mapping[str, np.ndarray]) -> None:
