@@ -34,6 +34,7 @@ class Access:
         status: int,
         code: str = "",
         model: ServedModel | None = None,
+        client: str = "",
         bytes_in: int,
         bytes_out: int,
         started: float,
@@ -44,10 +45,11 @@ class Access:
         hold anything a caller typed.
         """
         seconds = time.perf_counter() - started
-        self.metrics.answered(model, status, code, seconds)
+        self.metrics.answered(model, client, status, code, seconds)
         self.log(
             "request",
             request_id=request_id,
+            client=client,
             method=method if method in _METHODS else "other",
             route=route,
             model=model.name if model else None,

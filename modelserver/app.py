@@ -6,9 +6,10 @@ from flask import Flask, Response
 
 from modelserver import compat, runtime, scoring
 from modelserver.access import Access
+from modelserver.auth.guard import Guard
 from modelserver.oip import infer
 from modelserver.oip.pages import oip_pages
-from modelserver.pages import answer_errors_in_json, record_answers, text_page
+from modelserver.pages import answer_errors_in_json, guard_pages, record_answers, text_page
 from modelserver.scorer import Scorer
 from modelserver.scoring import Route
 from modelserver.site import demo_page, site_pages, wants_page
@@ -25,13 +26,14 @@ def scoring_routes(historic_api: bool) -> tuple[Route, ...]:
 
 
 def create_app(
-    scorer: Scorer, access: Access, *, historic_api: bool, demo: bool, max_rows: int
+    scorer: Scorer, access: Access, guard: Guard, *, historic_api: bool, demo: bool, max_rows: int
 ) -> Flask:
     """Make the application for everything on the scoring port but scoring.
 
     Args:
         scorer: knows the models.
         access: records answers.
+        guard: who may ask.
         historic_api: whether `/` and `/version` answer as the reference implementation did.
         demo: whether there are pages for people, at `/` and `/docs`.
         max_rows: most rows of a request.
@@ -49,6 +51,7 @@ def create_app(
         app.add_url_rule("/version", "version", lambda: text_page(runtime.runtime_version()))
     answer_errors_in_json(app, access)
     record_answers(app, access)
+    guard_pages(app, guard)
     return app
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from modelserver.access import Access
+from modelserver.auth.guard import Guard
 from modelserver.calls import Call
 from modelserver.errors import ClientGone, DeadlineExceeded, InternalError, ServingError
 from modelserver.model import ServedModel
@@ -55,19 +56,27 @@ class Exchange:
     Args:
         scorer: where it has a place from `enter` to `close`.
         access: records it.
+        guard: counts its client.
         request: the request.
         route: the path's label for logs.
     """
 
-    __slots__ = ("_access", "_entered", "bytes_in", "model", "reply", "request", "route", "scorer")
+    __slots__ = (
+        *("_access", "_entered", "_guard"),
+        *("bytes_in", "client", "model", "reply", "request", "route", "scorer"),
+    )
 
-    def __init__(self, scorer: Scorer, access: Access, request: HttpRequest, route: str) -> None:
+    def __init__(
+        self, scorer: Scorer, access: Access, guard: Guard, request: HttpRequest, route: str
+    ) -> None:
         self.scorer = scorer
+        self.client = ""
         self.request = request
         self.route = route
         self.model: ServedModel | None = None
         self.bytes_in = 0
         self._access = access
+        self._guard = guard
         self._entered = False
         self.reply: Reply | None = None
 
@@ -75,9 +84,15 @@ class Exchange:
         """Take a place.
 
         Raises:
+            TooManyRequests: the client has none left.
             Unavailable: there is none.
         """
-        self.scorer.enter()
+        self._guard.enter(self.client)
+        try:
+            self.scorer.enter()
+        except ServingError:
+            self._guard.leave(self.client)
+            raise
         self._entered = True
 
     def refuse(self, error: Exception) -> Reply:
@@ -92,6 +107,7 @@ class Exchange:
         self.reply = reply
         if self._entered:
             self.scorer.leave()
+            self._guard.leave(self.client)
         request, model = self.request, self.model
         if model is not None:
             model.statistics.answered(not reply.code, time.perf_counter() - request.started)
@@ -102,6 +118,7 @@ class Exchange:
             status=reply.status,
             code=reply.code,
             model=model,
+            client=self.client,
             bytes_in=self.bytes_in,
             bytes_out=len(reply.body),
             started=request.started,

@@ -40,7 +40,8 @@ class Metrics:
         self._registry = registry or CollectorRegistry()
         self._of_models: list[MetricWrapperBase] = []
         model = _MODEL
-        self._requests = self._counter("requests_total", "Requests answered", (*model, "code"))
+        asked = (*model, "client", "code")
+        self._requests = self._counter("requests_total", "Requests answered", asked)
         self._duration = self._histogram("request_duration_seconds", "Whole request", model)
         self._decode = self._histogram("decode_duration_seconds", "Reading instances", model)
         self._queue_wait = self._histogram(
@@ -56,6 +57,9 @@ class Metrics:
         self._saturation = self._gauge(
             "saturation_ratio", "How full the server is, 0 to 1; made for autoscaling", ()
         )
+        self._keys_stale = self._gauge(
+            "api_keys_stale", "1 while the key folder is wrong and the keys from before count", ()
+        )
         self._ready = self._gauge("model_ready", "1 when the model answers requests", model)
         self._loaded_at = self._gauge(
             "model_loaded_timestamp_seconds", "When the model was loaded, in Unix time", model
@@ -69,6 +73,10 @@ class Metrics:
         self._info = self._gauge(
             "model_info", "Always 1; the labels say what is served", (*model, "sha256", "provider")
         )
+
+    def keys_read(self, right: bool) -> None:
+        """Record whether the folder of API keys could be used as it is."""
+        self._keys_stale.set(not right)
 
     def watch(self, inflight: Callable[[], int], saturation: Callable[[], float]) -> None:
         """Ask at each scrape how many requests are in flight and how full the server is."""
@@ -111,17 +119,20 @@ class Metrics:
         self._decode.labels(*labels).observe(stages.decode_seconds)
         self._queue_wait.labels(*labels).observe(stages.queue_seconds)
 
-    def answered(self, model: ServedModel | None, status: int, code: str, seconds: float) -> None:
+    def answered(
+        self, model: ServedModel | None, client: str, status: int, code: str, seconds: float
+    ) -> None:
         """Record one answer.
 
         Args:
             model: the model that was asked, or None when there was none.
+            client: who asked; empty where no keys are wanted, or none came.
             status: the HTTP status.
             code: the stable error code, empty for an answer without error.
             seconds: from the first byte read by the application to the last one written.
         """
         labels = (model.name, str(model.version)) if model else (_NO_MODEL, _NO_MODEL)
-        self._requests.labels(*labels, str(status)).inc()
+        self._requests.labels(*labels, client, str(status)).inc()
         self._duration.labels(*labels).observe(seconds)
         if code:
             self._rejected.labels(code).inc()

@@ -8,6 +8,7 @@ from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from modelserver.access import Access
+from modelserver.auth.guard import Guard
 from modelserver.errors import (
     InternalError,
     MethodNotAllowed,
@@ -18,7 +19,7 @@ from modelserver.errors import (
 from modelserver.jsontext import encode_json, quote
 from modelserver.replies import REQUEST_ID, Reply, refusal, request_id
 
-_STARTED, _CODE = "modelserver.started", "modelserver.code"
+_STARTED, _CODE, _CLIENT = "modelserver.started", "modelserver.code", "modelserver.client"
 
 
 def json_page(value: Any, status: int = 200) -> Response:
@@ -86,8 +87,26 @@ def record_answers(app: Flask, access: Access) -> None:
             method=request.method,
             status=response.status_code,
             code=request.environ.get(_CODE, ""),
+            client=request.environ.get(_CLIENT, ""),
             bytes_in=request.content_length or 0,
             bytes_out=response.content_length or 0,
             started=request.environ[_STARTED],
         )
         return response
+
+
+def guard_pages(app: Flask, guard: Guard) -> None:
+    """Let only those in whom the guard lets in."""
+
+    @app.before_request
+    def enter() -> None:
+        headers = request.headers
+        client = guard.identify(
+            request.path, headers.get("Authorization"), headers.get("X-API-Key")
+        )
+        guard.enter(client)
+        request.environ[_CLIENT] = client
+
+    @app.teardown_request
+    def leave(error: BaseException | None) -> None:
+        guard.leave(request.environ.get(_CLIENT, ""))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from modelserver import timeouts, v1
 from modelserver.access import Access
+from modelserver.auth.guard import OPEN, Guard
 from modelserver.calls import Call
 from modelserver.errors import LengthRequired, MethodNotAllowed, TooLarge
 from modelserver.exchange import Exchange, Headers, HttpRequest, Pending
@@ -99,6 +100,7 @@ class Scoring:
         max_body_bytes: largest request body.
         max_instances: most instances in one request.
         timeouts: how long requests may take.
+        guard: who may ask.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class Scoring:
         max_body_bytes: int,
         max_instances: int,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        guard: Guard = OPEN,
     ) -> None:
         self._scorer = scorer
         self._access = access
@@ -117,6 +120,7 @@ class Scoring:
         self._max_body_bytes = max_body_bytes
         self._max_instances = max_instances
         self._timeouts = timeouts
+        self._guard = guard
         self._find_cached = functools.lru_cache(_CACHED_PATHS)(self._find)
 
     def find(self, path: str) -> Found | None:
@@ -133,7 +137,7 @@ class Scoring:
         Returns:
             The reply when there is nothing to wait for, which is always an error.
         """
-        exchange = Exchange(self._scorer, self._access, request, found.route.label)
+        exchange = Exchange(self._scorer, self._access, self._guard, request, found.route.label)
         try:
             model, seconds = self._check(found, exchange)
             exchange.enter()
@@ -153,7 +157,7 @@ class Scoring:
         Returns:
             The reply when it is refused; None when it may come in.
         """
-        exchange = Exchange(self._scorer, self._access, request, found.route.label)
+        exchange = Exchange(self._scorer, self._access, self._guard, request, found.route.label)
         try:
             self._check(found, exchange)
         except Exception as error:
@@ -171,11 +175,15 @@ class Scoring:
     def _check(self, found: Found, exchange: Exchange) -> tuple[ServedModel, float]:
         """Decide on a request by its head alone; returns its model and its seconds."""
         request = exchange.request
+        headers = request.headers
+        exchange.client = self._guard.identify(
+            request.path, headers.get("authorization"), headers.get("x-api-key")
+        )
         _require_post(request.method)
         self._scorer.check_open()
         model = exchange.model = self._scorer.find(found.model, found.version)
         self._check_length(request.length)
-        seconds = self._timeouts.read(request.headers.get(timeouts.HEADER))
+        seconds = self._timeouts.read(headers.get(timeouts.HEADER))
         model.batcher.check_room(request.started + seconds)
         return model, seconds
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from modelserver import v1
 from modelserver.access import Access
 from modelserver.app import create_app, scoring_routes
+from modelserver.auth.guard import Guard
+from modelserver.auth.keys import KeyDirectory
+from modelserver.auth.limits import ClientLimits
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.http.choice import Front, choose_front
@@ -112,11 +115,29 @@ class Serving:
             poll_seconds=settings.repository_poll_seconds,
         )
 
+    def _make_guard(self) -> Guard:
+        settings = self._settings
+        limits = ClientLimits(settings.client_requests_per_second, settings.client_max_inflight)
+        keys = None
+        if settings.api_keys_dir:
+            keys = KeyDirectory(Path(settings.api_keys_dir), self._keys_changed)
+        return Guard(keys, limits)
+
+    def _keys_changed(self, problem: str) -> None:
+        """Say that the key folder was read again, or why the keys from before still count."""
+        self.metrics.keys_read(not problem)
+        if problem:
+            self._log("keys_refused", error=problem)
+        else:
+            self._log("keys_changed")
+
     def _make_http(self, listener: socket.socket) -> Front:
         settings = self._settings
+        guard = self._make_guard()
         app = create_app(
             self.scorer,
             self.access,
+            guard,
             historic_api=settings.historic_api,
             demo=settings.demo,
             max_rows=settings.max_instances,
@@ -128,6 +149,7 @@ class Serving:
             max_body_bytes=settings.max_body_bytes,
             max_instances=settings.max_instances,
             timeouts=Timeouts(settings.default_timeout_seconds, settings.max_timeout_seconds),
+            guard=guard,
         )
         return choose_front(settings.http_server)(
             ScoringApp(app.wsgi_app, scoring),

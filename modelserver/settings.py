@@ -20,9 +20,16 @@ def _setting(
     least: float | None = None,
     most: float | None = None,
     choices: tuple[str, ...] = (),
+    may_be_empty: bool = False,
 ) -> Any:
     """Describe one row of the table: default, meaning and bounds (both inclusive)."""
-    metadata = {"meaning": meaning, "least": least, "most": most, "choices": choices}
+    metadata = {
+        "meaning": meaning,
+        "least": least,
+        "most": most,
+        "choices": choices,
+        "may_be_empty": may_be_empty,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -132,6 +139,18 @@ class Settings:
     drain_timeout_seconds: float = _setting(
         30.0, "after the drain delay: how long running requests may take", least=0, most=3600
     )
+    api_keys_dir: str = _setting(
+        "",
+        "folder with one file for each client, holding the SHA-256 of its API keys; read again "
+        "when it changes; empty: no keys are asked for",
+        may_be_empty=True,
+    )
+    client_requests_per_second: float = _setting(
+        0.0, "requests that each client may begin in a second; 0: any number", least=0, most=1e6
+    )
+    client_max_inflight: int = _setting(
+        0, "requests of each client that are answered at a time; 0: any number", least=0, most=65536
+    )
     historic_api: bool = _setting(
         True, "answer the reference implementation's forms (/score, /version, ...)"
     )
@@ -147,6 +166,13 @@ class Settings:
             raise SettingsError(
                 f"port and management_port are both {self.port}; they must differ, because the "
                 "management port must never be exposed"
+            )
+
+        limited = self.client_requests_per_second or self.client_max_inflight
+        if limited and not self.api_keys_dir:
+            raise SettingsError(
+                "client_requests_per_second and client_max_inflight need api_keys_dir: without "
+                "keys, clients cannot be told apart"
             )
 
     @classmethod
@@ -218,5 +244,5 @@ def _check_bounds(row: "dataclasses.Field[Any]", value: Any) -> None:
     # Written so that NaN is refused too.
     if least is not None and not (least <= value <= most):
         raise SettingsError(f"{row.name}: expected {least} to {most}, got {value!r}")
-    if row.type is str and not value:
+    if row.type is str and not value and not row.metadata["may_be_empty"]:
         raise SettingsError(f"{row.name}: must not be empty")

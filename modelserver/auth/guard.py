@@ -24,8 +24,8 @@ class Guard:
         self._keys = keys
         self._limits = limits
 
-    def admit(self, path: str, authorization: str | None, api_key: str | None) -> str:
-        """Let a request in; where `leaves` says so, `leave` must follow.
+    def identify(self, path: str, authorization: str | None, api_key: str | None) -> str:
+        """Find out who asks.
 
         Args:
             path: of the request.
@@ -38,18 +38,25 @@ class Guard:
         Raises:
             KeyMissing: it has no key.
             KeyUnknown: it has one that is not, or not any more, a client's.
-            TooManyRequests: the client is over a limit.
         """
         if self._keys is None or OPEN_PATHS.fullmatch(path):
             return ""
         client = self._keys.client(_read_key(authorization, api_key))
         if client is None:
             raise KeyUnknown("the API key is not known here; it may have been replaced")
-        self._limits.enter(client)
         return client
 
+    def enter(self, client: str) -> None:
+        """Count a request in, if it is of a client; `leave` must follow.
+
+        Raises:
+            TooManyRequests: the client is over a limit.
+        """
+        if client:
+            self._limits.enter(client)
+
     def leave(self, client: str) -> None:
-        """Count a request out; does nothing for the nameless."""
+        """Count a request out, if it is of a client."""
         if client:
             self._limits.leave(client)
 
@@ -63,3 +70,7 @@ def _read_key(authorization: str | None, api_key: str | None) -> str:
     raise KeyMissing(
         "an API key is needed: send it as 'Authorization: Bearer <key>' or 'X-API-Key: <key>'"
     )
+
+
+OPEN = Guard(None, ClientLimits(0, 0))
+"""Lets everybody in."""

@@ -9,6 +9,7 @@ COMMANDS: Mapping[str, str] = {
     "serve": "serve every model of a folder over HTTP; this is what runs without a command",
     "check": "verify an artefact, or every artefact of a repository, on this machine",
     "fetch": "download a model, verified, into a folder",
+    "keys": "make an API key for a client",
 }
 """Name to help. The module of that name has add_arguments(parser) and run(arguments) -> exit code.
 

@@ -7,8 +7,10 @@ import argparse
 import dataclasses
 import os
 import sys
+from pathlib import Path
 
 from modelserver import runtime
+from modelserver.auth.keys import read_keys
 from modelserver.errors import ArtefactError, SettingsError
 from modelserver.http.choice import choose_front
 from modelserver.logs import LineLog
@@ -35,6 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = Settings.from_mappings(vars(arguments), os.environ)
         choose_front(settings.http_server)
+        if settings.api_keys_dir:
+            read_keys(Path(settings.api_keys_dir))
         runtime.check_installation()
     except (SettingsError, ArtefactError) as error:
         sys.stderr.write(f"modelserver: {error}\n")

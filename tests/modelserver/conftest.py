@@ -11,6 +11,7 @@ from werkzeug.test import Client, TestResponse
 
 from modelserver.access import Access
 from modelserver.app import create_app, scoring_routes
+from modelserver.auth.guard import OPEN, Guard
 from modelserver.load_record import LoadRecord
 from modelserver.management import OneProcess, create_management_app
 from modelserver.metrics import Metrics
@@ -80,19 +81,25 @@ def make_site() -> Callable[..., Site]:
     """Build applications around a repository, ready unless told otherwise."""
 
     def make(
-        models: Repository | None, routes: tuple[Route, ...] = (), historic: bool = True
+        models: Repository | None,
+        routes: tuple[Route, ...] = (),
+        historic: bool = True,
+        guard: Guard = OPEN,
     ) -> Site:
         metrics = Metrics()
         scorer = Scorer(metrics)
         events: list[dict[str, Any]] = []
         access = Access(lambda event, **fields: events.append({"event": event, **fields}), metrics)
-        app = create_app(scorer, access, historic_api=historic, demo=True, max_rows=MAX_INSTANCES)
+        app = create_app(
+            scorer, access, guard, historic_api=historic, demo=True, max_rows=MAX_INSTANCES
+        )
         scoring = Scoring(
             scorer,
             access,
             (*routes, *scoring_routes(historic)),
             max_body_bytes=MAX_BODY_BYTES,
             max_instances=MAX_INSTANCES,
+            guard=guard,
         )
         if models is not None:
             scorer.open(models)

@@ -49,10 +49,11 @@ def test_answer(access: Access, events: list[dict[str, Any]], repository: Reposi
         "version": "10",
         "status": 200,
         "code": "",
+        "client": "",
         "bytes_in": 3,
         "bytes_out": 5,
     }
-    assert 'requests_total{code="200",model="sum",version="10"} 1.0' in (
+    assert 'requests_total{client="",code="200",model="sum",version="10"} 1.0' in (
         access.metrics.render().decode()
     )
 

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 from tests.modelserver.conftest import Site
 
 NAMES = {
-    "modelserver_requests": {"model", "version", "code"},
+    "modelserver_requests": {"model", "version", "client", "code"},
     "modelserver_request_duration_seconds": {"model", "version"},
     "modelserver_decode_duration_seconds": {"model", "version"},
     "modelserver_queue_wait_duration_seconds": {"model", "version"},
@@ -21,6 +21,7 @@ NAMES = {
     "modelserver_queue_rows": {"model", "version"},
     "modelserver_saturation_ratio": set(),
     "modelserver_rejected": {"reason"},
+    "modelserver_api_keys_stale": set(),
     "modelserver_inflight_requests": set(),
     "modelserver_model_ready": {"model", "version"},
     "modelserver_model_loaded_timestamp_seconds": {"model", "version"},
@@ -41,8 +42,8 @@ def metrics(repository: Repository) -> Metrics:
     for model in repository:
         metrics.model_loaded(model)
         metrics.scored(model, Stages(1, 0.001, 0.002, 0.003, 0.004))
-        metrics.answered(model, 200, "", 0.003)
-    metrics.answered(None, 404, "not_found", 0.001)
+        metrics.answered(model, "shop", 200, "", 0.003)
+    metrics.answered(None, "", 404, "not_found", 0.001)
     metrics.model_load_failed("sum")
     return metrics
 
@@ -67,8 +68,12 @@ def test_documented(metrics: Metrics) -> None:
 def test_values(metrics: Metrics) -> None:
     """Requests count by status, rejections by code, and a model says what it is."""
     text = metrics.render().decode()
-    assert 'modelserver_requests_total{code="200",model="sum",version="10"} 1.0' in text
-    assert 'modelserver_requests_total{code="404",model="none",version="none"} 1.0' in text
+    assert (
+        'modelserver_requests_total{client="shop",code="200",model="sum",version="10"} 1.0' in text
+    )
+    assert (
+        'modelserver_requests_total{client="",code="404",model="none",version="none"} 1.0' in text
+    )
     assert 'modelserver_rejected_total{reason="not_found"} 1.0' in text
     assert 'modelserver_model_ready{model="faq",version="1"} 1.0' in text
     assert re.search(

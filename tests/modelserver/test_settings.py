@@ -41,14 +41,24 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "header_timeout_seconds": ("14", 14),
     "drain_delay_seconds": ("0.25", 0.25),
     "drain_timeout_seconds": ("0.5", 0.5),
+    "api_keys_dir": ("keys", "keys"),
+    "client_requests_per_second": ("2.5", 2.5),
+    "client_max_inflight": ("3", 3),
     "demo": ("no", False),
     "historic_api": ("false", False),
     "log_format": ("text", "text"),
 }
 
 
+NEEDS = {
+    "client_requests_per_second": {"MODELSERVER_API_KEYS_DIR": "keys"},
+    "client_max_inflight": {"MODELSERVER_API_KEYS_DIR": "keys"},
+}
+"""Settings that mean nothing without another one."""
+
+
 def from_flag(name: str, text: str) -> Settings:
-    return Settings.from_mappings({name: text}, {})
+    return Settings.from_mappings({name: text}, NEEDS.get(name, {}))
 
 
 @pytest.mark.parametrize("row", BY_NAME)
@@ -65,16 +75,24 @@ def test_flag_and_variable(row: "dataclasses.Field[Any]") -> None:
     """Every setting can be given as a flag and as an environment variable; the flag wins."""
     text, value = OTHER_VALUES[row.name]
     assert value != row.default
-    variable = {environment_name(row.name): text}
+    needed = NEEDS.get(row.name, {})
+    variable = {environment_name(row.name): text, **needed}
     assert getattr(from_flag(row.name, text), row.name) == value
     assert getattr(Settings.from_mappings({}, variable), row.name) == value
-    beaten = {environment_name(row.name): str(row.default)}
+    beaten = {environment_name(row.name): str(row.default), **needed}
     assert getattr(Settings.from_mappings({row.name: text}, beaten), row.name) == value
 
 
 def test_defaults() -> None:
     """Without flags and variables every setting has its default."""
     assert Settings.from_mappings({}, {"PATH": "/bin", "MODEL": "x"}) == Settings()
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_limits_need_keys(name: str) -> None:
+    """Limits for clients without keys to tell them apart are refused, not ignored."""
+    with pytest.raises(SettingsError, match="need api_keys_dir"):
+        Settings.from_mappings({name: "3"}, {})
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.name) for row in NUMBERS])

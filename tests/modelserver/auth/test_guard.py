@@ -31,7 +31,7 @@ def guard(tmp_path: Path) -> Guard:
 )
 def test_both_headers(guard: Guard, authorization: str | None, api_key: str | None) -> None:
     """A key comes as Bearer or as X-API-Key; a proxy's own credentials do not hide the second."""
-    assert guard.admit(PATH, authorization, api_key) == "webshop"
+    assert guard.identify(PATH, authorization, api_key) == "webshop"
 
 
 @pytest.mark.parametrize(
@@ -40,14 +40,14 @@ def test_both_headers(guard: Guard, authorization: str | None, api_key: str | No
 def test_no_key(guard: Guard, authorization: str | None, api_key: str | None) -> None:
     """Without a key the answer says how to send one."""
     with pytest.raises(KeyMissing, match="Bearer <key>"):
-        guard.admit(PATH, authorization, api_key)
+        guard.identify(PATH, authorization, api_key)
 
 
 @pytest.mark.parametrize("key", ["Secret", "secret2", ""])
 def test_unknown_keys(guard: Guard, key: str) -> None:
     """A wrong key is refused, and not repeated."""
     with pytest.raises(KeyUnknown) as caught:
-        guard.admit(PATH, f"Bearer {key}", None)
+        guard.identify(PATH, f"Bearer {key}", None)
     assert "Secret" not in str(caught.value)
     assert "secret" not in str(caught.value)
 
@@ -61,7 +61,7 @@ def test_unknown_keys(guard: Guard, key: str) -> None:
 )
 def test_open_paths(guard: Guard, path: str) -> None:
     """Probes and pages that show no model need no key and have no limits."""
-    assert [guard.admit(path, None, None) for _ in range(3)] == ["", "", ""]
+    assert [guard.identify(path, None, None) for _ in range(3)] == ["", "", ""]
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,27 @@ def test_open_paths(guard: Guard, path: str) -> None:
 def test_closed_paths(guard: Guard, path: str) -> None:
     """Every other path needs a key, those that do not exist included."""
     with pytest.raises(KeyMissing):
-        guard.admit(path, None, None)
+        guard.identify(path, None, None)
 
 
 def test_limits_hold_until_the_request_leaves(guard: Guard) -> None:
     """A client's place is taken from the door to the answer."""
-    guard.leave(guard.admit(PATH, None, "secret"))
-    guard.admit(PATH, None, "secret")
+    client = guard.identify(PATH, None, "secret")
+    guard.enter(client)
+    guard.leave(client)
+    guard.enter(client)
     with pytest.raises(TooManyRequests):
-        guard.admit(PATH, None, "secret")
+        guard.enter(client)
+
+
+def test_the_nameless_have_no_limits(guard: Guard) -> None:
+    """Who needs no key is not counted."""
+    for _ in range(3):
+        guard.enter("")
+    guard.leave("")
 
 
 def test_no_keys_wanted() -> None:
     """A server without keys lets everybody in."""
     guard = Guard(None, ClientLimits(0, 0))
-    assert guard.admit(PATH, None, None) == ""
-    guard.leave("")
+    assert guard.identify(PATH, None, None) == ""
