@@ -3,7 +3,7 @@
 import platform
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,7 +13,7 @@ from modelserver.cpu import available_cpus
 from modelserver.runtime import OnnxModel
 
 _SECONDS_EACH = 3.0
-_MOST_RUNS = 20
+_LEAST_RUNS, _MOST_RUNS = 3, 20
 
 
 class Stages:
@@ -42,24 +42,32 @@ def peak_memory_bytes() -> int:
     return peak if platform.system() == "Darwin" else peak * 1024  # kilobytes elsewhere
 
 
-def rows_per_second(model: OnnxModel, name: str, rows: np.ndarray, batch: int) -> float:
+def rows_per_second(
+    models: Mapping[str, OnnxModel], name: str, rows: np.ndarray, batch: int
+) -> dict[str, float]:
     """Measure throughput: the best of several runs, so that other work on the machine counts less.
 
+    The models take turns, so that the rest of that work hits all of them alike.
+
     Args:
-        model: what to run.
-        name: of its input.
+        models: what to run, by what the result calls it.
+        name: of their input.
         rows: rows to run; repeated when there are fewer than `batch`.
         batch: rows of each run.
     """
     feed = {name: np.resize(rows, (batch, *rows.shape[1:]))}
-    model.run(feed)
-    best, spent, runs = float("inf"), 0.0, 0
-    while runs < 2 or (spent < _SECONDS_EACH and runs < _MOST_RUNS):
-        started = time.perf_counter()
+    for model in models.values():
         model.run(feed)
-        seconds = time.perf_counter() - started
-        best, spent, runs = min(best, seconds), spent + seconds, runs + 1
-    return batch / best
+    best = dict.fromkeys(models, float("inf"))
+    spent, runs = 0.0, 0
+    while runs < _LEAST_RUNS or (spent < _SECONDS_EACH * len(models) and runs < _MOST_RUNS):
+        for key, model in models.items():
+            started = time.perf_counter()
+            model.run(feed)
+            seconds = time.perf_counter() - started
+            best[key], spent = min(best[key], seconds), spent + seconds
+        runs += 1
+    return {key: batch / seconds for key, seconds in best.items()}
 
 
 def machine() -> str:

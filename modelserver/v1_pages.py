@@ -55,6 +55,8 @@ def _describe(scorer: Scorer, name: str, version: str | None) -> dict[str, Any]:
         "outputs": [_tensor(spec) for spec in manifest.outputs],
         **({"columns": model.columns} if model.columns else {}),
         **model.task.describe(),
+        # How good the model is, or that its weights are random: a caller should be able to see it.
+        **({"evaluation": manifest.evaluation} if manifest.evaluation else {}),
     }
 
 

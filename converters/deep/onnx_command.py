@@ -54,7 +54,8 @@ def load(arguments: argparse.Namespace, stages: Stages) -> DeepModel:
     path = Path(arguments.model)
     with stages.stage("reading the model"):
         graph = read_model(path)
-        original = OnnxOriginal(serialise(graph))
+        expanded = arguments.expand_weights or arguments.precision != "fp32"
+        original = OnnxOriginal(serialise(graph), as_floats=expanded)
         if arguments.expand_weights:
             expand_quantised_weights(graph)
     maker = " ".join(filter(None, (graph.producer_name, graph.producer_version))) or "unknown"
@@ -67,14 +68,18 @@ class OnnxOriginal:
 
     Args:
         content: the bytes of its file.
+        as_floats: multiply with weights that are stored as whole numbers in floats, as the model
+            says; ONNX Runtime by itself rounds the other factor to whole numbers too.
 
     Raises:
         UnsupportedModel: ONNX Runtime cannot load it; the message has its reason.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, as_floats: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = _ERRORS_ONLY
+        if as_floats:
+            options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]

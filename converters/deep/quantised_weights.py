@@ -9,8 +9,9 @@ from onnx import GraphProto, ModelProto, NodeProto, numpy_helper
 def expand_quantised_weights(model: ModelProto) -> None:
     """Turn weights that are stored as whole numbers back into floats, in place.
 
-    A model whose weights alone were quantised computes in floats, so this changes no answer; the
-    file becomes up to four times larger, and the model about twice as fast.
+    A model whose weights alone were quantised says that it computes in floats, so this changes no
+    answer (ONNX Runtime computes some such products in whole numbers, which does). The file becomes
+    up to four times larger, and the model about twice as fast.
     """
     graph = model.graph
     stored = {tensor.name: tensor for tensor in graph.initializer}

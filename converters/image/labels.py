@@ -33,7 +33,7 @@ def read_labels(path: Path) -> Labels:
     except (OSError, UnicodeDecodeError) as error:
         raise ConverterError(f"{path}: cannot be read as UTF-8 text: {error}") from error
     try:
-        labels = _from_json(json.loads(text)) if text.lstrip()[:1] in "{[" else _from_lines(text)
+        labels = _from_json(json.loads(text)) if _is_json(text) else _from_lines(text)
     except (ValueError, RecursionError) as error:
         raise ConverterError(f"{path}: {error}") from error
     if not labels:
@@ -60,6 +60,10 @@ def check_count(labels: Labels, classes: int, source: str) -> None:
     if classes == len(labels) + 1:
         hint = "; models of TensorFlow often have a first class for the background: add a line"
     raise ConverterError(f"{source}: {len(labels)} labels for a model of {classes} classes{hint}")
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip().startswith(("{", "["))
 
 
 def _from_lines(text: str) -> Labels:
