@@ -1,6 +1,6 @@
 """Every metric of the server; the only module that knows prometheus_client."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from prometheus_client import (
@@ -8,11 +8,14 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    Metric,
     disable_created_metrics,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.registry import Collector
 
+from modelserver.families import Family
 from modelserver.model import ServedModel
 from modelserver.statistics import Stages
 
@@ -25,6 +28,13 @@ _Kind = TypeVar("_Kind", bound=MetricWrapperBase)
 
 _NO_MODEL = "none"
 _MODEL = ("model", "version")
+
+
+LARGEST = frozenset(
+    f"modelserver_{name}"
+    for name in ("model_ready", "model_loaded_timestamp_seconds", "golden_error", "model_info")
+)
+"""The gauges of which the largest of all workers counts; of the others the sum does."""
 
 
 class Metrics:
@@ -137,6 +147,10 @@ class Metrics:
         if code:
             self._rejected.labels(code).inc()
 
+    def families(self) -> list[Family]:
+        """Every metric with its values now."""
+        return _families(self._registry)
+
     def render(self) -> bytes:
         """All metrics in the Prometheus text format."""
         return bytes(generate_latest(self._registry))
@@ -163,3 +177,62 @@ class Metrics:
         if metric._labelnames[:2] == _MODEL:
             self._of_models.append(metric)
         return metric
+
+
+class WorkerMetrics:
+    """What the supervisor of several workers counts itself.
+
+    Args:
+        size: how many workers there should be.
+        ready: how many are ready.
+    """
+
+    def __init__(self, size: int, ready: Callable[[], int]) -> None:
+        self._registry = CollectorRegistry()
+        registry = self._registry
+        Gauge("modelserver_workers", "Processes that score", registry=registry).set(size)
+        Gauge(
+            "modelserver_workers_ready", "Those that answer requests", registry=registry
+        ).set_function(ready)
+        self._restarts = Counter(
+            "modelserver_worker_restarts_total", "Workers started again", registry=registry
+        )
+
+    def restarted(self) -> None:
+        """Count a worker that was started again."""
+        self._restarts.inc()
+
+    def families(self) -> list[Family]:
+        """Every metric with its values now."""
+        return _families(self._registry)
+
+
+def render(families: Iterable[Family]) -> bytes:
+    """Metrics of several processes in the Prometheus text format."""
+    return bytes(generate_latest(_Collected(families)))
+
+
+class _Collected(Collector):
+    """Stands for a registry whose metrics were collected elsewhere."""
+
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        for family in self._families:
+            metric = Metric(family.name, family.text, family.kind)
+            for (name, labels), value in family.values.items():
+                metric.add_sample(name, dict(labels), value)
+            yield metric
+
+
+def _families(registry: CollectorRegistry) -> list[Family]:
+    return [
+        Family(
+            metric.name,
+            metric.type,
+            metric.documentation,
+            {(s.name, tuple(s.labels.items())): float(s.value) for s in metric.samples},
+        )
+        for metric in registry.collect()
+    ]

@@ -3,7 +3,7 @@
 import os
 import queue
 import signal
-import threading
+from collections.abc import Mapping
 
 from modelserver import __version__
 from modelserver.access import Access
@@ -14,7 +14,7 @@ from modelserver.http.listener import bind
 from modelserver.http.waitress_front import WaitressFront
 from modelserver.logs import Log, capture_library_logs
 from modelserver.management import Managed, OneProcess, create_management_app
-from modelserver.serving import Serving, front_limits
+from modelserver.serving import Serving, front_limits, url_of
 from modelserver.settings import Settings
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -62,31 +62,23 @@ class Service:
             return EXIT_FAILED
         management.start()
         serving.http.start()
-        threading.Thread(target=self._load, args=(serving,), name="load", daemon=True).start()
+        serving.start_loading(self._events.put)
         code = self._serve(serving, management)
         if code == EXIT_OK:
             management.stop(timeout_seconds=1)
             self._log("stopped")
         return code
 
-    def _load(self, serving: Serving) -> None:
-        """Load every model and report the outcome to the main thread."""
-        try:
-            serving.load()
-            self._events.put(None)
-        except ArtefactError as error:
-            self._events.put(error)
-
     def _serve(self, serving: Serving, management: WaitressFront) -> int:
         """Serve until a signal comes or the models turn out to be bad."""
         event = self._events.get()
         if event is None:
             serving.open()
-            log_ready(self._log, self._settings, serving, management)
+            ports = serving.http.port, management.port
+            log_ready(self._log, self._settings, *ports, serving.examples())
             event = self._events.get()
         if isinstance(event, signal.Signals):
-            # Ctrl-C comes from a person, who has no load balancer and does not want to wait.
-            delay = 0.0 if event == signal.SIGINT else self._settings.drain_delay_seconds
+            delay = drain_delay(self._settings, event)
             self._log("draining", signal=event.name, delay_seconds=delay)
             serving.drain(delay)
             return EXIT_OK
@@ -109,13 +101,15 @@ def listen_management(settings: Settings, managed: Managed, access: Access) -> W
     )
 
 
-def log_ready(log: Log, settings: Settings, serving: Serving, management: WaitressFront) -> None:
+def drain_delay(settings: Settings, cause: signal.Signals) -> float:
+    """How many seconds requests are still taken after a signal."""
+    # Ctrl-C comes from a person, who has no load balancer and does not want to wait.
+    return 0.0 if cause == signal.SIGINT else settings.drain_delay_seconds
+
+
+def log_ready(
+    log: Log, settings: Settings, port: int, management_port: int, examples: Mapping[str, str]
+) -> None:
     """Say that requests are answered, and how to ask."""
-    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
-    url = f"http://{host}:{serving.http.port}"
-    log(
-        "ready",
-        url=url,
-        management_url=f"http://{host}:{management.port}",
-        **serving.examples(url),
-    )
+    url, management_url = url_of(settings, port), url_of(settings, management_port)
+    log("ready", url=url, management_url=management_url, **examples)

@@ -2,7 +2,9 @@
 
 import shlex
 import socket
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from modelserver import v1
@@ -22,7 +24,7 @@ from modelserver.memory_budget import MemoryBudget
 from modelserver.metrics import Metrics
 from modelserver.model import ModelLimits, ServedModel
 from modelserver.reloading import Reloader
-from modelserver.repository import Loader
+from modelserver.repository import Loader, Repository
 from modelserver.runtime import Device
 from modelserver.scorer import Scorer
 from modelserver.scoring import Scoring
@@ -41,31 +43,44 @@ class Serving:
         settings: how to behave.
         log: where events go.
         listener: the bound socket of the scoring port.
+        changed: called when other models are served than before.
     """
 
-    def __init__(self, settings: Settings, log: Log, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        listener: socket.socket,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._settings = settings
         self._log = log
-        self._cpus = available_cpus()
+        self._changed = changed
+        self._cpus = max(1, available_cpus() // settings.workers)
         self.metrics = Metrics()
         self.scorer = Scorer(self.metrics, settings.max_inflight_requests, settings.allow_no_models)
         self.access = Access(log, self.metrics)
         self.reloader = self._make_reloader()
         self.http = self._make_http(listener)
 
-    def load(self) -> None:
-        """Load every model.
+    def start_loading(self, report: Callable[[ArtefactError | None], object]) -> None:
+        """Load every model in a thread of its own.
 
-        Raises:
-            ArtefactError: one must not be served, or a fault of ours, which is logged.
+        Args:
+            report: called from there, with what was wrong or None.
         """
-        try:
-            self.reloader.start()
-        except ArtefactError:
-            raise
-        except Exception as error:
-            self.access.failed("", error)
-            raise ArtefactError(f"{self._settings.models}: {INTERNAL_ERROR}") from error
+
+        def load() -> None:
+            try:
+                self.reloader.start()
+                report(None)
+            except ArtefactError as error:
+                report(error)
+            except Exception as error:
+                self.access.failed("", error)
+                report(ArtefactError(f"{self._settings.models}: {INTERNAL_ERROR}"))
+
+        threading.Thread(target=load, name="load", daemon=True).start()
 
     def open(self) -> None:
         """Begin to score, and to look after the models, once they are loaded."""
@@ -84,14 +99,15 @@ class Serving:
             self._log("drain_timeout", seconds=timeout)
         self.http.stop(timeout_seconds=timeout)
 
-    def examples(self, url: str) -> dict[str, str]:
-        """For each model a command that sends its golden request.
-
-        Args:
-            url: where the scoring port is.
-        """
+    def examples(self) -> dict[str, str]:
+        """For each model a command that sends its golden request."""
+        url = url_of(self._settings, self.http.port)
         repository = self.reloader.serving
         return {f"try_{name}": _curl(url, repository.get(name)) for name in repository.names()}
+
+    def _replace(self, repository: Repository) -> None:
+        self.scorer.replace(repository)
+        self._changed()
 
     def _make_reloader(self) -> Reloader:
         settings = self._settings
@@ -109,7 +125,7 @@ class Serving:
         )
         return Reloader(
             loader,
-            self.scorer.replace,
+            self._replace,
             LoadRecord(self._log, self.metrics),
             allow_none=settings.allow_no_models,
             poll_seconds=settings.repository_poll_seconds,
@@ -167,6 +183,12 @@ def front_limits(settings: Settings, max_body_bytes: int, max_connections: int) 
         idle_timeout_seconds=settings.idle_timeout_seconds,
         header_timeout_seconds=settings.header_timeout_seconds,
     )
+
+
+def url_of(settings: Settings, port: int) -> str:
+    """Where a port of this server can be asked from this machine."""
+    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host
+    return f"http://{host}:{port}"
 
 
 def _curl(url: str, model: ServedModel) -> str:

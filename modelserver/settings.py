@@ -49,6 +49,12 @@ class Settings:
         least=0,
         most=86400,
     )
+    workers: int = _setting(
+        1,
+        "processes that share the scoring port, each with all models; several run on the CPU only",
+        least=1,
+        most=256,
+    )
     host: str = _setting("0.0.0.0", "address that both ports listen on")
     port: int = _setting(8080, "scoring port", least=0, most=65535)
     management_port: int = _setting(
@@ -173,6 +179,11 @@ class Settings:
             raise SettingsError(
                 "client_requests_per_second and client_max_inflight need api_keys_dir: without "
                 "keys, clients cannot be told apart"
+            )
+        if self.workers > 1 and self.device == "cuda":
+            raise SettingsError(
+                f"workers is {self.workers} and device is cuda; each worker would take the GPU's "
+                "memory for all models, so use one worker with a GPU"
             )
 
     @classmethod

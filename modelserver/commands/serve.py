@@ -16,6 +16,7 @@ from modelserver.http.choice import choose_front
 from modelserver.logs import LineLog
 from modelserver.service import Service
 from modelserver.settings import Settings, environment_name, flag_name
+from modelserver.workers.supervisor import Supervisor
 
 EXIT_USAGE = 2
 
@@ -43,4 +44,5 @@ def run(arguments: argparse.Namespace) -> int:
     except (SettingsError, ArtefactError) as error:
         sys.stderr.write(f"modelserver: {error}\n")
         return EXIT_USAGE
-    return Service(settings, LineLog(settings.log_format)).run()
+    server = Supervisor if settings.workers > 1 else Service
+    return server(settings, LineLog(settings.log_format)).run()
