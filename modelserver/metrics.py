@@ -32,7 +32,14 @@ _MODEL = ("model", "version")
 
 LARGEST = frozenset(
     f"modelserver_{name}"
-    for name in ("model_ready", "model_loaded_timestamp_seconds", "golden_error", "model_info")
+    for name in (
+        "model_ready",
+        "model_loaded_timestamp_seconds",
+        "golden_error",
+        "model_info",
+        "saturation_ratio",  # a full worker refuses requests, however empty the others are
+        "api_keys_stale",
+    )
 )
 """The gauges of which the largest of all workers counts; of the others the sum does."""
 

@@ -255,8 +255,8 @@ class Reloader:
             self._forget(*freed)
 
     def _forget(self, name: str, version: int) -> None:
-        return_free_memory()
         self._record.unloaded(name, version, version in self._serving.versions(name))
+        return_free_memory()
 
     def _look(self) -> dict[Path, Fingerprint]:
         paths = find_artefacts(self._loader.folder, self._allow_none)

@@ -5,7 +5,7 @@ import re
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from modelserver.metrics import CONTENT_TYPE, Metrics
+from modelserver.metrics import CONTENT_TYPE, LARGEST, Metrics, WorkerMetrics, render
 from modelserver.repository import Repository
 from modelserver.statistics import Stages
 from tests.conftest import ROOT
@@ -62,7 +62,8 @@ def test_documented(metrics: Metrics) -> None:
     """The operations page lists every metric."""
     page = (ROOT / "docs" / "operations.md").read_text()
     listed = set(re.findall(r"`(modelserver_\w+)`", page))
-    assert {name.removesuffix("_total") for name in listed} == NAMES.keys()
+    ours = {name for name in listed if not name.startswith("modelserver_worker")}
+    assert {name.removesuffix("_total") for name in ours} == NAMES.keys()
 
 
 def test_values(metrics: Metrics) -> None:
@@ -89,6 +90,33 @@ def test_unloaded_version_leaves_no_series(metrics: Metrics) -> None:
     left = series(metrics.render().decode())
     assert not [name for name in left if 'model="sum"' in name and 'version="2"' in name]
     assert len([name for name in left if 'model="sum"' in name and 'version="10"' in name]) > 40
+
+
+def test_gauges_of_several_workers(metrics: Metrics) -> None:
+    """For every gauge it is decided whether those of several workers are summed."""
+    gauges = {family.name for family in metrics.families() if family.kind == "gauge"}
+    summed = {"modelserver_inflight_requests", "modelserver_queue_rows"}
+    assert gauges == LARGEST | summed
+
+
+def test_one_of_several_workers(metrics: Metrics) -> None:
+    """What one worker reports reads as if there were no others."""
+    assert render(metrics.families()) == metrics.render()
+
+
+def test_metrics_of_the_supervisor() -> None:
+    """Several workers are counted by their supervisor, and the operations page lists that."""
+    counts = WorkerMetrics(3, lambda: 2)
+    counts.restarted()
+    text = render(counts.families()).decode()
+    page = (ROOT / "docs" / "operations.md").read_text()
+    for line in (
+        "modelserver_workers 3.0",
+        "modelserver_workers_ready 2.0",
+        "modelserver_worker_restarts_total 1.0",
+    ):
+        assert line in text
+        assert f"`{line.split()[0]}`" in page
 
 
 def test_content_type() -> None:

@@ -204,7 +204,7 @@ def test_removed_version_goes(open_shop: Callable[..., Shop]) -> None:
     """A version whose folder is gone for two polls serves no more, and its series go with it."""
     shop = open_shop(1, 2)
     shop.reloader.watch()
-    shop.metrics.answered(shop.reloader.serving.get("times", "1"), 200, "", 0.1)
+    shop.metrics.answered(shop.reloader.serving.get("times", "1"), "", 200, "", 0.1)
     shop.reloader.poll()
     shutil.rmtree(shop.folder / "times" / "1")
     shop.reloader.poll()
@@ -243,11 +243,11 @@ def test_replaced_files_keep_the_series(open_shop: Callable[..., Shop]) -> None:
     """Where other files of the same version serve on, its counts go on too."""
     shop = open_shop(1)
     shop.reloader.watch()
-    shop.metrics.answered(shop.reloader.serving.get("times"), 200, "", 0.1)
+    shop.metrics.answered(shop.reloader.serving.get("times"), "", 200, "", 0.1)
     touch(shop.folder / "times" / "1")
     shop.settle()
     shop.await_event("model_unloaded")
-    assert 'requests_total{code="200",model="times",version="1"} 1.0' in shop.series()
+    assert 'requests_total{client="",code="200",model="times",version="1"} 1.0' in shop.series()
     assert shop.series().count("modelserver_model_info{") == 1
 
 

@@ -17,6 +17,7 @@ BY_NAME = [pytest.param(row, id=row.name) for row in ROWS]
 OTHER_VALUES: dict[str, tuple[str, object]] = {
     "models": ("/data", "/data"),
     "allow_no_models": ("true", True),
+    "workers": ("3", 3),
     "repository_poll_seconds": ("0.5", 0.5),
     "host": ("::1", "::1"),
     "port": ("81", 81),

@@ -69,7 +69,7 @@ def test_one_server(server: RunningServer, models: Path) -> None:
     """
     assert len(set(pids(server))) == 2
     assert versions(server, 20) == {"1"}
-    requests = 'modelserver_requests_total{code="200",model="times",version="1"}'
+    requests = 'modelserver_requests_total{client="",code="200",model="times",version="1"}'
     assert metric(server, requests) == 20
     assert server.request("/readyz", management=True).json == {
         "ready": True,
