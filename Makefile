@@ -15,7 +15,7 @@ BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah))
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo test test-browser test-long test-deep test-tensorflow test-images lint lock lock-images images clean
+.PHONY: help demo test test-browser test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,26 @@ test-images: .venv/test ## Build the CPU image and run it as a restricted pod; r
 	@tests/docker/prepare
 	@$(BIN)/python -m pytest -m images tests/docker
 
+# KServe brings pins of its own, so that its client runs there and talks to the server here.
+.venv-kserve/client:
+	@$(PYTHON) -m venv .venv-kserve
+	@echo "Installing KServe's client into .venv-kserve (a minute) ..."
+	@.venv-kserve/bin/pip --quiet --disable-pip-version-check install kserve==0.21.0
+	@touch $@
+
+test-kserve: .venv/test .venv-kserve/client ## Talk to the server with KServe's own client
+	@$(BIN)/python -m pytest tests/modelserver/oip/test_kserve_client.py
+
+# The last release whose binary runs on Debian 12; it also needs Debian's package libb64-0d.
+.venv-perf-analyzer/tool:
+	@$(PYTHON) -m venv .venv-perf-analyzer
+	@.venv-perf-analyzer/bin/pip --quiet --disable-pip-version-check install --no-deps \
+		tritonclient==2.51.0 nvidia-cuda-runtime-cu12==12.9.79
+	@touch $@
+
+test-perf-analyzer: .venv/test .venv-perf-analyzer/tool ## Sweep the server with perf_analyzer (needs libb64-0d)
+	@$(BIN)/python -m pytest tests/modelserver/oip/test_perf_analyzer.py -m slow
+
 lint: .venv/test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -104,4 +124,4 @@ images: ## Build both images; MODELS=models bakes models in, BASE=... takes anot
 	@$(BUILD_IMAGE) -f docker/Dockerfile.gpu -t scoring-gpu:$(VERSION) .
 
 clean: ## Remove everything that make made
-	rm -rf .venv .venv-deep .venv-tensorflow build *.egg-info
+	rm -rf .venv .venv-* build *.egg-info

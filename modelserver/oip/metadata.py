@@ -48,7 +48,9 @@ def model_configuration(model: ServedModel, max_rows: int) -> dict[str, Any]:
         max_rows: most rows of a request.
     """
     signature = model.signature
-    skipped = int(signature.has_rows)  # the axis of rows is not part of `dims`
+    # The axis of rows is not part of `dims`, which must not become empty for an input.
+    batched = signature.has_rows and all(len(spec.shape) > 1 for spec in signature.inputs.values())
+    skipped = int(batched)
     artefact = model.artefact
     labels = {"label_filename": "labels.json"} if "labels.json" in artefact.manifest.files else {}
     return {
@@ -56,7 +58,7 @@ def model_configuration(model: ServedModel, max_rows: int) -> dict[str, Any]:
         "platform": PLATFORM,
         "backend": "onnxruntime",
         "version_policy": {"all": {}},
-        "max_batch_size": max_rows if signature.has_rows else 0,
+        "max_batch_size": max_rows if batched else 0,
         "input": [
             {
                 **_configured(spec, skipped),

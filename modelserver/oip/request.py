@@ -24,6 +24,7 @@ from modelserver.oip.raw import read_raw
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 _FIELDS = {"id", "parameters", "inputs", "outputs"}
+_REPEATED = {"model_name", "model_version"}  # by KServe's client; the path decides
 _MOST_DIGITS = 12
 
 
@@ -66,7 +67,7 @@ def read_request(
     content = decode_json(view[:length])
     if not isinstance(content, dict):
         raise InvalidInput(f'body: expected {{"inputs": […]}}, got {show(content)}')
-    unknown = content.keys() - _FIELDS
+    unknown = content.keys() - _FIELDS - _REPEATED
     if unknown:
         raise InvalidInput(
             f"body: unknown {quote(min(unknown))}; expected id, parameters, inputs and outputs"

@@ -163,6 +163,12 @@ def test_harmless_parameters(oip: Site) -> None:
     assert answer.json == post(oip, "sum", {"inputs": [X]}).json
 
 
+def test_repeated_names(oip: Site) -> None:
+    """KServe's client repeats the model's name in the body; the path decides."""
+    named = {"model_name": "x", "model_version": "1", "inputs": [X]}
+    assert post(oip, "sum", named).json == post(oip, "sum", {"inputs": [X]}).json
+
+
 def test_optional_input(oip: Site) -> None:
     """An initialiser that is an input may be given or left out, for one request at a time."""
     x = tensor("x", "FP32", np.array([[1, 2], [3, 4]], np.float32))

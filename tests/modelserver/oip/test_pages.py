@@ -126,7 +126,16 @@ def test_configuration_of_images_and_texts(oip: Site) -> None:
     image = oip.scoring.get("/v2/models/corners/versions/1/config").json["input"][0]
     assert (image["format"], image["data_type"]) == ("FORMAT_NHWC", "TYPE_UINT8")
     text = oip.scoring.get("/v2/models/faq/config").json["input"][0]
-    assert (text["data_type"], text["dims"]) == ("TYPE_STRING", [])
+    assert (text["data_type"], text["dims"]) == ("TYPE_STRING", [-1])
+
+
+def test_configuration_of_bare_rows(oip: Site) -> None:
+    """Triton's dims are never empty: where an input has nothing but rows, no axis is left out."""
+    found = oip.scoring.get("/v2/models/pair/config").json
+    assert (found["max_batch_size"], [spec["dims"] for spec in found["input"]]) == (
+        0,
+        [[-1, -1], [-1]],
+    )
 
 
 def test_statistics_count(make_site: Callable[..., Site], oip_repository: Repository) -> None:
