@@ -115,8 +115,8 @@ build/lock/bin/uv:
 	@build/lock/bin/pip --quiet --disable-pip-version-check install 'uv>=0.9'
 
 lock-images: build/lock/bin/uv ## Write the versions and hashes that the images install
-	@$(COMPILE) setup.cfg --extra cpu -c constraints.txt -o docker/requirements-cpu.txt
-	@$(COMPILE) setup.cfg --extra gpu -c constraints.txt -o docker/requirements-gpu.txt
+	@$(COMPILE) setup.cfg --extra cpu --extra fast -c constraints.txt -o docker/requirements-cpu.txt
+	@$(COMPILE) setup.cfg --extra gpu --extra fast -c constraints.txt -o docker/requirements-gpu.txt
 	@$(COMPILE) docker/requirements-build.in -o docker/requirements-build.txt
 
 images: ## Build both images; MODELS=models bakes models in, BASE=... takes another base

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
 from http import HTTPStatus
@@ -97,7 +97,6 @@ def download(
     source: Source,
     part: Path,
     say: Callable[[str], None],
-    headers: Mapping[str, str] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Leave the verified file at `part`; what is there already is continued.
@@ -106,7 +105,6 @@ def download(
         source: what to download.
         part: where it grows. After a failure it stays, for the next run to continue.
         say: called with one line for each thing that a person may want to know.
-        headers: sent with the request, but never on to where a redirect leads.
         sleep: waits between attempts.
 
     Raises:
@@ -116,7 +114,7 @@ def download(
         return
     for attempt in range(1, source.attempts + 1):
         try:
-            _attempt(source, part, headers or {}, say)
+            _attempt(source, part, say)
         except _Passing as error:
             if isinstance(error, _Stale):
                 part.unlink(missing_ok=True)
@@ -169,13 +167,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _attempt(
-    source: Source, part: Path, headers: Mapping[str, str], say: Callable[[str], None]
-) -> None:
+def _attempt(source: Source, part: Path, say: Callable[[str], None]) -> None:
     """Ask once for what is missing, then verify the whole."""
     have = part.stat().st_size if part.exists() else 0
     try:
-        with _open(source, have, headers) as response:
+        with _open(source, have) as response:
             resumed = response.status == HTTPStatus.PARTIAL_CONTENT
             if resumed and not _continues(response, have):
                 raise _Stale("the server continued at another place than asked")
@@ -192,15 +188,13 @@ def _attempt(
     raise FetchError(f"{shown(source.url)}: expected SHA-256 {source.sha256}, got {got}")
 
 
-def _open(source: Source, have: int, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+def _open(source: Source, have: int) -> http.client.HTTPResponse:
     """Send the request."""
     # What is downloaded must be the very bytes, not a compressed form of them.
     request = urllib.request.Request(source.url, headers={"Accept-Encoding": "identity"})  # noqa: S310
     request.add_header("User-Agent", f"modelserver/{__version__}")
     if have:
         request.add_header("Range", f"bytes={have}-")
-    for name, value in headers.items():
-        request.add_unredirected_header(name, value)
     opener = urllib.request.build_opener(_Redirects(source))
     response: http.client.HTTPResponse = opener.open(request, timeout=source.timeout_seconds)
     return response

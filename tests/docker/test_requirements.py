@@ -26,10 +26,11 @@ def locked(kind: str) -> dict[str, str]:
 
 
 def asked(kind: str) -> list[Requirement]:
-    """What setup.cfg says the server needs on that device."""
+    """What setup.cfg says the server needs on that device, with the fast HTTP server."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    lines = config["options"]["install_requires"] + config["options.extras_require"][kind]
+    extras = config["options.extras_require"]
+    lines = config["options"]["install_requires"] + extras[kind] + extras["fast"]
     return [Requirement(line) for line in lines.splitlines() if line.strip()]
 
 
