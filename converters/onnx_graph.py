@@ -1,6 +1,6 @@
 """Small operations on ONNX models that every deep converter needs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,16 @@ def keep_output(graph: GraphProto, name: str) -> None:
     _filter(graph.initializer, lambda tensor: tensor.name in needed)
     _filter(graph.sparse_initializer, lambda tensor: tensor.values.name in needed)
     _filter(graph.output, lambda value: value.name == name)
+
+
+def rename(graph: GraphProto, names: Mapping[str, str]) -> None:
+    """Give tensors other names, inside loops and branches too; the rest keep theirs."""
+    for inner in graphs(graph):
+        for node in inner.node:
+            for field in (node.input, node.output):
+                field[:] = [names.get(name, name) for name in field]
+        for value in (*inner.input, *inner.output, *inner.value_info, *inner.initializer):
+            value.name = names.get(value.name, value.name)
 
 
 def graphs(graph: GraphProto) -> Iterator[GraphProto]:

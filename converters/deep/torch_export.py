@@ -19,7 +19,9 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from converters.errors import UnsupportedModel, reason
-from converters.onnx_graph import ROWS
+from converters.onnx_graph import ROWS, opset, rename
+
+_ANSWER, _INNER = "answer/", "inner/"
 
 
 class TorchOriginal:
@@ -52,11 +54,11 @@ class TorchOriginal:
         with torch.inference_mode():
             return {name: value.numpy() for name, value in _by_name(self._module(*given)).items()}
 
-    def export(self, opset: int, exporter: str) -> ModelProto:
+    def export(self, version: int, exporter: str) -> ModelProto:
         """Export the module.
 
         Args:
-            opset: of the ONNX model.
+            version: the opset of the ONNX model.
             exporter: PyTorch's current one, or its former one (`script`).
 
         Raises:
@@ -65,13 +67,21 @@ class TorchOriginal:
         export = _dynamo if exporter == "dynamo" else _script
         try:
             with _quietly():
-                return export(_Plain(self._module), self._examples, self, opset)
+                # In evaluation mode: what the exporter finds is what it leaves the module in.
+                plain = _Plain(self._module).eval()
+                model = export(plain, self._examples, self, version)
         except Exception as error:  # torch.onnx raises whatever its passes raise
             other = "script" if exporter == "dynamo" else "dynamo"
             raise UnsupportedModel(
                 f"torch.onnx cannot export this module ({reason(error)}); "
                 f"--exporter {other} may be able to"
             ) from error
+        if opset(model) != version:
+            raise UnsupportedModel(
+                f"torch.onnx made opset {opset(model)} of this module, not opset {version}; say "
+                f"--opset {opset(model)}"
+            )
+        return _with_own_names(model, self.output_names)
 
 
 class _Plain(nn.Module):
@@ -86,7 +96,7 @@ class _Plain(nn.Module):
 
 
 def _dynamo(
-    module: nn.Module, examples: tuple[Tensor, ...], names: TorchOriginal, opset: int
+    module: nn.Module, examples: tuple[Tensor, ...], names: TorchOriginal, version: int
 ) -> ModelProto:
     rows = torch.export.Dim(ROWS)
     program = torch.onnx.export(
@@ -94,10 +104,10 @@ def _dynamo(
         examples,
         dynamo=True,
         external_data=False,  # one file; two are the default
-        opset_version=opset,
+        opset_version=version,
         dynamic_shapes={"inputs": tuple({0: rows} for _ in examples)},
         input_names=names.input_names,
-        output_names=names.output_names,
+        output_names=[_ANSWER + name for name in names.output_names],
         verbose=False,
     )
     if program is None:
@@ -107,7 +117,7 @@ def _dynamo(
 
 
 def _script(
-    module: nn.Module, examples: tuple[Tensor, ...], names: TorchOriginal, opset: int
+    module: nn.Module, examples: tuple[Tensor, ...], names: TorchOriginal, version: int
 ) -> ModelProto:
     with tempfile.TemporaryDirectory(prefix="export-") as folder:
         path = Path(folder, "model.onnx")
@@ -116,12 +126,23 @@ def _script(
             examples,
             path,
             dynamo=False,
-            opset_version=opset,
-            dynamic_axes={name: {0: ROWS} for name in (*names.input_names, *names.output_names)},
+            opset_version=version,
+            dynamic_axes={name: {0: ROWS} for name in names.input_names},
             input_names=names.input_names,
-            output_names=names.output_names,
+            output_names=[_ANSWER + name for name in names.output_names],
         )
         return onnx.load(path)
+
+
+def _with_own_names(model: ModelProto, outputs: Sequence[str]) -> ModelProto:
+    """Name the outputs as the module does.
+
+    The exporter itself would do so even where a tensor in the middle has that name already.
+    """
+    taken = {name for node in model.graph.node for name in node.output}
+    rename(model.graph, {name: _INNER + name for name in outputs if name in taken})
+    rename(model.graph, {_ANSWER + name: name for name in outputs})
+    return model
 
 
 def _by_name(answer: Any) -> dict[str, Tensor]:
