@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from modelserver.auth.keys import digest
 from tests.conftest import RunningServer
 from tests.modelserver.image_samples import publish_corners
 from tests.modelserver.samples import publish_all
@@ -30,6 +31,18 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(models: Path) -> Iterator[RunningServer]:
     """A real server with every model; do not stop it."""
     server = RunningServer(models)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def guarded_server(
+    models: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """A real server that wants a key, which is "secret"; do not stop it."""
+    keys = tmp_path_factory.mktemp("keys")
+    (keys / "person").write_text(digest("secret").hex())
+    server = RunningServer(models, "--api-keys-dir", str(keys))
     yield server
     server.close()
 
