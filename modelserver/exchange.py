@@ -4,9 +4,10 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from modelserver import traceparent
 from modelserver.access import Access
 from modelserver.auth.guard import Guard
 from modelserver.calls import Call
@@ -102,8 +103,12 @@ class Exchange:
             error = InternalError("internal error")
         return self.close(refusal(error, self.request.id))
 
-    def close(self, reply: Reply) -> Reply:
-        """Record the reply and return it."""
+    def close(self, reply: Reply, stages: Stages | None = None) -> Reply:
+        """Record the reply and return it; `stages` when the request was scored."""
+        given = self.request.headers.get(traceparent.HEADER)
+        trace_id = traceparent.trace_id(given)
+        if trace_id:
+            reply = replace(reply, headers={**reply.headers, traceparent.HEADER: given})
         self.reply = reply
         if self._entered:
             self.scorer.leave()
@@ -119,6 +124,8 @@ class Exchange:
             code=reply.code,
             model=model,
             client=self.client,
+            trace_id=trace_id,
+            stages=stages,
             bytes_in=self.bytes_in,
             bytes_out=len(reply.body),
             started=request.started,
@@ -210,4 +217,4 @@ class Pending:
             encode_seconds=time.perf_counter() - call.ended,
         )
         exchange.scorer.record(self._model, stages)
-        return exchange.close(reply)
+        return exchange.close(reply, stages)

@@ -7,6 +7,7 @@ import werkzeug.exceptions
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from modelserver import traceparent
 from modelserver.access import Access
 from modelserver.auth.guard import Guard
 from modelserver.errors import (
@@ -81,6 +82,10 @@ def record_answers(app: Flask, access: Access) -> None:
     @app.after_request
     def record(response: Response) -> Response:
         response.headers["X-Request-Id"] = _identity()
+        given = request.headers.get(traceparent.HEADER)
+        trace_id = traceparent.trace_id(given)
+        if trace_id:
+            response.headers[traceparent.HEADER] = given
         access.answered(
             request_id=_identity(),
             route=request.url_rule.rule if request.url_rule else "unmatched",
@@ -88,6 +93,7 @@ def record_answers(app: Flask, access: Access) -> None:
             status=response.status_code,
             code=request.environ.get(_CODE, ""),
             client=request.environ.get(_CLIENT, ""),
+            trace_id=trace_id,
             bytes_in=request.content_length or 0,
             bytes_out=response.content_length or 0,
             started=request.environ[_STARTED],

@@ -58,7 +58,7 @@ class Service:
             managed = OneProcess(serving.scorer, serving.metrics, serving.reloader)
             management = listen_management(settings, managed, serving.access)
         except OSError as error:
-            self._log("failed", error=f"cannot listen: {error}")
+            self._log("failed", error=str(error))
             return EXIT_FAILED
         management.start()
         serving.http.start()

@@ -22,7 +22,8 @@ def bind(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listener.bind(address)
-    except OSError:
+    except OSError as error:
         listener.close()
-        raise
+        reason = error.strerror
+        raise OSError(f"cannot listen on {host} port {port}: {reason}") from error
     return listener

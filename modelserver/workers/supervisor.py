@@ -78,7 +78,7 @@ class Supervisor:
             access = Access(self._log, Metrics())  # of the management port; nobody reads the counts
             self._management = listen_management(settings, self._fleet, access)
         except OSError as error:
-            self._log("failed", error=f"cannot listen: {error}")
+            self._log("failed", error=str(error))
             return EXIT_FAILED
         self._management.start()
         for number in range(settings.workers):

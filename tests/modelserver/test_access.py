@@ -50,6 +50,7 @@ def test_answer(access: Access, events: list[dict[str, Any]], repository: Reposi
         "status": 200,
         "code": "",
         "client": "",
+        "trace_id": "",
         "bytes_in": 3,
         "bytes_out": 5,
     }
