@@ -95,6 +95,7 @@ def listen_management(settings: Settings, managed: Managed, access: Access) -> W
     # Never in one loop with scoring: a probe must not wait for a model.
     return WaitressFront(
         create_management_app(managed, access),
+        None,
         bind(settings.host, settings.management_port),
         threads=_MANAGEMENT_THREADS,
         limits=front_limits(settings, _MANAGEMENT_BODY_BYTES, _MANAGEMENT_CONNECTIONS),

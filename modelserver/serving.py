@@ -30,7 +30,6 @@ from modelserver.scorer import Scorer
 from modelserver.scoring import Scoring
 from modelserver.settings import Settings
 from modelserver.timeouts import Timeouts
-from modelserver.wsgi import ScoringApp
 
 _SPARE_THREADS = 8  # refuse what is over the limit, and answer what is not scoring
 _LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
@@ -168,7 +167,8 @@ class Serving:
             guard=guard,
         )
         return choose_front(settings.http_server)(
-            ScoringApp(app.wsgi_app, scoring),
+            app.wsgi_app,
+            scoring,
             listener,
             threads=settings.max_inflight_requests + _SPARE_THREADS,
             limits=front_limits(settings, settings.max_body_bytes, settings.max_connections),

@@ -15,11 +15,14 @@ class _Names(dict[str, str]):
     """Header names to the names that WSGI gives them, made at first use."""
 
     def __missing__(self, header: str) -> str:
-        name = header.upper().replace("-", "_")
-        if name not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-            name = f"HTTP_{name}"
-        self[header] = name
+        name = self[header] = wsgi_name(header)
         return name
+
+
+def wsgi_name(header: str) -> str:
+    """The name that WSGI gives a header."""
+    name = header.upper().replace("-", "_")
+    return name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
 
 
 _NAMES = _Names()  # of the few headers that we ask for ourselves

@@ -13,7 +13,10 @@ from modelserver.http.event_loop import new_event_loop
 from modelserver.http.limits import BACKLOG, Limits
 from modelserver.http.request_reader import Request
 from modelserver.http.response import Response, http_date
-from modelserver.http.wsgi import Wsgi, call_application
+from modelserver.http.turns import Turns
+from modelserver.http.wsgi import call_application
+from modelserver.scoring import Scoring
+from modelserver.wsgi import Wsgi
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +29,22 @@ class AsyncioFront:
     """Serves one application on one port, in an event loop with a thread of its own.
 
     Args:
-        app: the application.
+        app: the WSGI application for everything but scoring.
+        scoring: answers the scoring routes; None where there are none.
         listener: a bound socket, which `start` makes listen.
         threads: how many requests are answered at a time outside of the loop.
         limits: what a client may send.
     """
 
-    def __init__(self, app: Wsgi, listener: socket.socket, *, threads: int, limits: Limits) -> None:
+    def __init__(
+        self,
+        app: Wsgi,
+        scoring: Scoring | None,
+        listener: socket.socket,
+        *,
+        threads: int,
+        limits: Limits,
+    ) -> None:
         self.limits = limits
         self.loop = new_event_loop()
         self.stopping = False
@@ -46,6 +58,8 @@ class AsyncioFront:
         self._connections: set[Connection] = set()
         self._adopting: set[asyncio.Task[None]] = set()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="http-work")
+        self._scoring = scoring
+        self._turns = Turns(scoring, self.loop, self._pool) if scoring else None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     @property
@@ -72,9 +86,13 @@ class AsyncioFront:
     # What connections call, in the loop.
 
     def handle(self, request: Request, respond: Respond) -> Cancel:
-        """Answer a request in the pool."""
+        """Answer a scoring request in turns, another one in the pool."""
+        if self._scoring and self._turns:
+            found = self._scoring.find(request.path)
+            if found:
+                return self._turns.take(found, request, respond)
         future: Future[Response] = self._pool.submit(
-            call_application, self._app, request.environ, self._host, self._port
+            call_application, self._app, request, self._host, self._port
         )
         future.add_done_callback(lambda _: self._in_loop(lambda: _pass_on(future, respond)))
         return future.cancel

@@ -1,13 +1,14 @@
 """Which HTTP front answers on the scoring port."""
 
 import socket
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from modelserver.errors import SettingsError
 from modelserver.http.limits import Limits
 from modelserver.http.waitress_front import WaitressFront
+from modelserver.scoring import Scoring
+from modelserver.wsgi import Wsgi
 
 
 class Front(Protocol):
@@ -31,7 +32,13 @@ class MakeFront(Protocol):
     """How a front is made."""
 
     def __call__(
-        self, app: Callable[..., Any], listener: socket.socket, *, threads: int, limits: Limits
+        self,
+        app: Wsgi,
+        scoring: Scoring | None,
+        listener: socket.socket,
+        *,
+        threads: int,
+        limits: Limits,
     ) -> Front:
         """Make a front; see WaitressFront."""
 

@@ -145,13 +145,12 @@ class Connection(asyncio.Protocol):
         request, self._current, self._cancel = self._current, None, None
         if request is None:  # the client left
             return
-        environ = request.environ
         keep_alive = request.keep_alive and not self._office.stopping
         self._transport.write(
             response.to_bytes(
-                head_only=environ["REQUEST_METHOD"] == "HEAD",
+                head_only=request.method == "HEAD",
                 keep_alive=keep_alive,
-                version=environ["SERVER_PROTOCOL"],
+                version=request.version,
                 date=self._office.date,
             )
         )
@@ -166,7 +165,7 @@ class Connection(asyncio.Protocol):
         response = Response.refusing(refused.status, refused.message)
         self._transport.write(
             response.to_bytes(
-                head_only=False, keep_alive=False, version="HTTP/1.1", date=self._office.date
+                head_only=False, keep_alive=False, version="1.1", date=self._office.date
             )
         )
         self._close_gently()

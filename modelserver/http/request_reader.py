@@ -1,9 +1,7 @@
 """Turns the bytes of one connection into requests; the only module that knows httptools."""
 
 import functools
-import io
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -23,12 +21,22 @@ class Request:
     """One whole request.
 
     Args:
-        environ: method, path, headers and `wsgi.input`, as WSGI names them.
+        method: as sent.
+        path: without escapes, as Latin-1, which is how WSGI wants it.
+        query: as sent.
+        version: "1.0" or "1.1".
+        headers: by lower-case name; those that came several times are joined by commas.
         keep_alive: whether the client takes another answer on this connection.
+        body: the whole body.
     """
 
-    environ: dict[str, Any]
+    method: str
+    path: str
+    query: str
+    version: str
+    headers: dict[str, str]
     keep_alive: bool
+    body: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +51,11 @@ class Refused:
 class _Message:
     """The request that is being read."""
 
-    environ: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    request: Request | None = None  # once the header is complete
     url: bytes = b""
     header_bytes: int = 0
     unfinished_bytes: int = 0
-    header_complete: bool = False
-    keep_alive: bool = True
     framing: bytes = b""  # the header that says where the body ends; empty without a body
     body: bytes | bytearray = b""
 
@@ -75,12 +82,12 @@ class RequestReader:
     @property
     def in_header(self) -> bool:
         """Whether a request line or headers have begun and are not complete."""
-        return self._message is not None and not self._message.header_complete
+        return self._message is not None and self._message.request is None
 
     @property
     def in_body(self) -> bool:
         """Whether a header is complete and its body is not."""
-        return self._message is not None and self._message.header_complete
+        return self._message is not None and self._message.request is not None
 
     def feed(self, data: bytes) -> list[Request | Refused]:
         """Take bytes; returns the requests that they complete, in order.
@@ -93,7 +100,7 @@ class RequestReader:
         while data and not self._ended:
             data = self._parse(data)
         message = self._message
-        if message and message is before and not message.header_complete:
+        if message and message is before and message.request is None:
             # The parser keeps what it has of a header line, so that no callback counts it.
             message.unfinished_bytes += length
             if message.unfinished_bytes > MAX_HEADER_BYTES:
@@ -153,39 +160,43 @@ class RequestReader:
         if message.header_bytes > MAX_HEADER_BYTES:
             self._refuse_header()
             return
-        key = _environ_key(name)
-        if not key or message.header_complete:
+        key = _header_name(name)
+        if not key or message.request:
             return
         text = value.decode("latin-1")
-        environ = message.environ
-        environ[key] = f"{environ[key]}, {text}" if key in environ else text
+        headers = message.headers
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
 
     def on_headers_complete(self) -> None:
         """All headers came."""
         message = self._message
         if message is None or self._resuming:
             return
-        message.header_complete = True
-        environ = message.environ
+        headers = message.headers
         version = self._parser.get_http_version()
         refused = self._find_fault(message, version)
         if refused:
             self._refuse(refused.status, refused.message)
             return
-        if environ.pop("HTTP_TRANSFER_ENCODING", ""):
+        if headers.pop("transfer-encoding", ""):
             message.framing = b"Transfer-Encoding: chunked"
-        elif environ.get("CONTENT_LENGTH", "0") != "0":
-            message.framing = b"Content-Length: " + environ["CONTENT_LENGTH"].encode()
-        message.keep_alive = self._parser.should_keep_alive()
-        environ["REQUEST_METHOD"] = self._parser.get_method().decode("latin-1")
-        environ["SERVER_PROTOCOL"] = f"HTTP/{version}"
-        environ["PATH_INFO"], environ["QUERY_STRING"] = _split(message.url)
-        expect = environ.get("HTTP_EXPECT", "").lower()
-        self.expects_continue = expect == "100-continue" and version == "1.1"
+        elif headers.get("content-length", "0") != "0":
+            message.framing = b"Content-Length: " + headers["content-length"].encode()
+        message.request = Request(
+            self._parser.get_method().decode("latin-1"),
+            *_split(message.url),
+            version,
+            headers,
+            self._parser.should_keep_alive(),
+        )
+        expect = headers.get("expect")
+        self.expects_continue = bool(
+            expect and expect.lower() == "100-continue" and version == "1.1"
+        )
 
     def _find_fault(self, message: _Message, version: str) -> Refused | None:
         """What is wrong with a complete header, if anything."""
-        coding = message.environ.get("HTTP_TRANSFER_ENCODING", "")
+        coding = message.headers.get("transfer-encoding", "")
         if version not in _VERSIONS:
             return Refused(400, f"expected HTTP/1.0 or HTTP/1.1, got HTTP/{version}")
         if coding and version == "1.0":
@@ -194,7 +205,7 @@ class RequestReader:
             return Refused(501, "Transfer-Encoding: expected chunked")
         if len(message.url) + message.header_bytes > MAX_HEADER_BYTES:
             return Refused(431, f"the headers exceed {MAX_HEADER_BYTES} bytes")
-        if int(message.environ.get("CONTENT_LENGTH", 0)) > self._max_body_bytes:
+        if int(message.headers.get("content-length", 0)) > self._max_body_bytes:
             return Refused(413, f"exceeds max_body of {self._max_body_bytes}")
         return None
 
@@ -216,31 +227,27 @@ class RequestReader:
     def on_message_complete(self) -> None:
         """The request is whole."""
         message = self._message
-        if message is None or self._resuming:
+        if message is None or message.request is None or self._resuming:
             return
         if message.framing and self._parser.should_upgrade():
             return  # the body is still to come
         self._message = None
         self.expects_continue = False
-        environ = message.environ
-        body = bytes(message.body)
-        if body or "CONTENT_LENGTH" in environ:
-            environ["CONTENT_LENGTH"] = str(len(body))
-        environ["wsgi.input"] = io.BytesIO(body)
+        request = message.request
+        if message.framing:
+            request.body = bytes(message.body)
+            request.headers["content-length"] = str(len(request.body))
         if len(self._found) + 1 == MOST_PIPELINED:
-            self._ended, message.keep_alive = True, False
-        self._found.append(Request(environ, message.keep_alive))
+            self._ended, request.keep_alive = True, False
+        self._found.append(request)
 
 
 @functools.lru_cache(maxsize=1024)
-def _environ_key(name: bytes) -> str:
-    """The WSGI name of a header; empty for one that must not reach the application."""
+def _header_name(name: bytes) -> str:
+    """The name of a header; empty for one that must not reach the application."""
     text = name.decode("latin-1").lower()
     # With underscores a header could pass for another one once WSGI has renamed it.
-    if "_" in text or text.startswith(_UNTRUSTED):
-        return ""
-    key = text.upper().replace("-", "_")
-    return key if key in ("CONTENT_LENGTH", "CONTENT_TYPE") else f"HTTP_{key}"
+    return "" if "_" in text or text.startswith(_UNTRUSTED) else text
 
 
 def _split(url: bytes) -> tuple[str, str]:

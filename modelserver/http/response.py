@@ -44,13 +44,13 @@ class Response:
         Args:
             head_only: whether the request was a HEAD.
             keep_alive: whether the connection stays open.
-            version: the protocol of the request; HTTP/1.0 must be told that it stays open.
+            version: HTTP version of the request; 1.0 must be told that it stays open.
             date: the Date header.
         """
         connection = ""
         if not keep_alive:
             connection = "Connection: close\r\n"
-        elif version == "HTTP/1.0":
+        elif version == "1.0":
             connection = "Connection: Keep-Alive\r\n"
         lines = "".join([f"{name}: {value}\r\n" for name, value in self.headers])
         head = f"HTTP/1.1 {self.status_line}\r\n{lines}{connection}Date: {date}\r\n\r\n"

@@ -1,13 +1,14 @@
 """Calls a WSGI application for the asyncio front and takes its whole answer."""
 
+import io
 import logging
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
+from modelserver.http.request_reader import Request
 from modelserver.http.response import Response
-
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+from modelserver.wsgi import Wsgi, wsgi_name
 
 _log = logging.getLogger(__name__)
 
@@ -23,21 +24,37 @@ _SERVER: dict[str, Any] = {
 }
 
 
-def call_application(app: Wsgi, environ: dict[str, Any], host: str, port: int) -> Response:
+def call_application(app: Wsgi, request: Request, host: str, port: int) -> Response:
     """Answer one request; blocks as long as the application takes.
 
     Args:
         app: the application.
-        environ: what the request reader found.
+        request: the request.
         host: the address listened on, for applications that build links.
         port: the port listened on.
     """
-    environ.update(_SERVER, SERVER_NAME=host, SERVER_PORT=str(port))
     try:
-        return _call(app, environ)
+        return _call(app, _to_environ(request, host, port))
     except Exception:
         _log.exception("the application raised")
         return Response.refusing(500, "the application failed")
+
+
+def _to_environ(request: Request, host: str, port: int) -> dict[str, Any]:
+    """A request as WSGI wants it."""
+    environ = {
+        **_SERVER,
+        "REQUEST_METHOD": request.method,
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query,
+        "SERVER_PROTOCOL": f"HTTP/{request.version}",
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port),
+        "wsgi.input": io.BytesIO(request.body),
+    }
+    for name, value in request.headers.items():
+        environ[wsgi_name(name)] = value
+    return environ
 
 
 def _call(app: Wsgi, environ: dict[str, Any]) -> Response:

@@ -148,7 +148,7 @@ def start(kind: str) -> Iterator[Callable[..., Running]]:
         }
         app = Application()
         front = choose_front(kind)(
-            app, bind("127.0.0.1", 0), threads=threads, limits=Limits(**{**given, **limits})
+            app, None, bind("127.0.0.1", 0), threads=threads, limits=Limits(**{**given, **limits})
         )
         front.start()
         running.append(Running(front, app))
