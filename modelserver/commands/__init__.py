@@ -8,6 +8,7 @@ DEFAULT = "serve"
 COMMANDS: Mapping[str, str] = {
     "serve": "serve every model of a folder over HTTP; this is what runs without a command",
     "check": "verify an artefact, or every artefact of a repository, on this machine",
+    "score": "send the golden request to a running server, and compare its answer",
     "fetch": "download a model, verified, into a folder",
     "keys": "make an API key for a client",
 }
