@@ -9,7 +9,14 @@ from modelserver.access import Access
 from modelserver.auth.guard import Guard
 from modelserver.oip import infer
 from modelserver.oip.pages import oip_pages
-from modelserver.pages import answer_errors_in_json, guard_pages, record_answers, text_page
+from modelserver.openapi import DOCUMENT
+from modelserver.pages import (
+    answer_errors_in_json,
+    guard_pages,
+    json_page,
+    record_answers,
+    text_page,
+)
 from modelserver.scorer import Scorer
 from modelserver.scoring import Route
 from modelserver.site import demo_page, site_pages, wants_page
@@ -42,6 +49,7 @@ def create_app(
 
     app.register_blueprint(v1_pages(scorer))
     app.register_blueprint(oip_pages(scorer, max_rows))
+    app.add_url_rule("/openapi.json", "openapi", lambda: json_page(DOCUMENT))
     if demo:
         app.register_blueprint(site_pages())
     page = demo_page() if demo else None
