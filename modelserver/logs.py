@@ -1,6 +1,7 @@
 """One line per event on standard output; never inputs, predictions or keys."""
 
 import contextlib
+import functools
 import json
 import logging
 import sys
@@ -39,12 +40,17 @@ class LineLog:
     def __call__(self, event: str, **fields: Any) -> None:
         """Write one event with its fields."""
         now = self._clock()
-        whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
-        line = self._format(f"{whole}.{int(now * 1000) % 1000:03d}Z", event, fields)
+        line = self._format(f"{_second(int(now))}.{int(now * 1000) % 1000:03d}Z", event, fields)
         # A closed pipe or a full disk must not fail the request that is being logged.
         with self._lock, contextlib.suppress(OSError, ValueError):
             self._stream.write(line)
             self._stream.flush()
+
+
+@functools.lru_cache(maxsize=1)
+def _second(number: int) -> str:
+    """A second since the epoch, written out; many lines share one."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(number))
 
 
 def _as_json(now: str, event: str, fields: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Every metric of the server; the only module that knows prometheus_client."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -25,6 +26,8 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _Kind = TypeVar("_Kind", bound=MetricWrapperBase)
+
+_CACHED_SERIES = 4096
 
 _NO_MODEL = "none"
 _MODEL = ("model", "version")
@@ -56,6 +59,8 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry or CollectorRegistry()
         self._of_models: list[MetricWrapperBase] = []
+        # Looking a series up by its labels costs more than counting in it.
+        self._series = functools.lru_cache(_CACHED_SERIES)(_series)
         model = _MODEL
         asked = (*model, "client", "code")
         self._requests = self._counter("requests_total", "Requests answered", asked)
@@ -129,12 +134,13 @@ class Metrics:
         labels = dict(zip(_MODEL, (name, str(version)), strict=True))
         for metric in self._of_models:
             metric.remove_by_labels(labels)
+        self._series.cache_clear()
 
     def scored(self, model: ServedModel, stages: Stages) -> None:
         """Record the stages of one scored request."""
         labels = (model.name, str(model.version))
-        self._decode.labels(*labels).observe(stages.decode_seconds)
-        self._queue_wait.labels(*labels).observe(stages.queue_seconds)
+        self._series(self._decode, *labels).observe(stages.decode_seconds)
+        self._series(self._queue_wait, *labels).observe(stages.queue_seconds)
 
     def answered(
         self, model: ServedModel | None, client: str, status: int, code: str, seconds: float
@@ -149,8 +155,8 @@ class Metrics:
             seconds: from the first byte read by the application to the last one written.
         """
         labels = (model.name, str(model.version)) if model else (_NO_MODEL, _NO_MODEL)
-        self._requests.labels(*labels, client, str(status)).inc()
-        self._duration.labels(*labels).observe(seconds)
+        self._series(self._requests, *labels, client, str(status)).inc()
+        self._series(self._duration, *labels).observe(seconds)
         if code:
             self._rejected.labels(code).inc()
 
@@ -184,6 +190,10 @@ class Metrics:
         if metric._labelnames[:2] == _MODEL:
             self._of_models.append(metric)
         return metric
+
+
+def _series(metric: Any, *labels: str) -> Any:
+    return metric.labels(*labels)
 
 
 class WorkerMetrics:
