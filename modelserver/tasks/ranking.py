@@ -10,11 +10,9 @@ def top(scores: np.ndarray, count: int) -> list[int]:
 
     Sorts only the candidates where finding them costs less than sorting everything.
     """
-    if len(scores) <= _FEW or count >= len(scores) // 4:
-        ranked: list[int] = (-scores).argsort(kind="stable")[:count].tolist()
-        return ranked
-    threshold = np.partition(scores, -count)[-count]
-    candidates = (scores >= threshold).nonzero()[0]
-    best = candidates[(-scores[candidates]).argsort(kind="stable")[:count]]
-    ranked = best.tolist()
+    best = np.arange(len(scores))
+    if len(scores) > _FEW and count < len(scores) // 4:
+        threshold = np.partition(scores, -count)[-count]
+        best = (scores >= threshold).nonzero()[0]
+    ranked: list[int] = best[(-scores[best]).argsort(kind="stable")[:count]].tolist()
     return ranked
