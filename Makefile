@@ -85,7 +85,7 @@ test-long: .venv/test ## Run the tests that take minutes
 
 # Test files of every folder that need a framework skip without it; here they run, slow ones too.
 test-deep: .venv-deep/test ## Run the tests of the converters that need PyTorch or Keras
-	@.venv-deep/bin/python -m pytest tests/converters/deep tests/converters/resnet -m '' --timeout 1800
+	@KERAS_BACKEND=torch .venv-deep/bin/python -m pytest tests/converters/deep tests/converters/image tests/converters/resnet -m '' --timeout 1800
 
 # Without constraints.txt: TensorFlow decides on numpy, protobuf and others itself.
 .venv-tensorflow/test: setup.cfg

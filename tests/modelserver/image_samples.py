@@ -154,10 +154,12 @@ STORED = {
 }
 
 
-def oriented(orientation: int, file_format: str = "JPEG", **options: Any) -> bytes:
+def oriented(
+    orientation: int, file_format: str = "JPEG", mode: str = "RGB", **options: Any
+) -> bytes:
     """`picture` as a camera stores it in one of the eight orientations."""
     turn = STORED[orientation]
-    stored = picture() if turn is None else picture().transpose(turn)
+    stored = (picture() if turn is None else picture().transpose(turn)).convert(mode)
     exif = Image.Exif()
     exif[0x0112] = orientation
     return save(stored, file_format, exif=exif, **options)

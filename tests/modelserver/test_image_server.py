@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,6 +58,32 @@ def test_same_class_in_every_file_and_body(server: RunningServer, name: str, for
     assert index in (BEST, None)
     assert wnid in (f"n{BEST:08d}", None)
     assert probability > 0.5
+
+
+# Formats that can say how the camera was held: mode, format and options.
+ORIENTED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "jpeg": ("RGB", "JPEG", {"quality": 90}),
+    "jpeg-progressive": ("RGB", "JPEG", {"quality": 90, "progressive": True}),
+    "jpeg-cmyk": ("CMYK", "JPEG", {"quality": 90}),
+    "png": ("RGB", "PNG", {}),
+    "png-palette": ("P", "PNG", {}),
+    "png-alpha": ("RGBA", "PNG", {}),
+    "webp": ("RGB", "WEBP", {"quality": 90}),
+    "webp-lossless": ("RGB", "WEBP", {"lossless": True}),
+    "webp-alpha": ("RGBA", "WEBP", {"quality": 90}),
+}
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ORIENTED)
+def test_every_orientation_in_every_format(
+    server: RunningServer, name: str, orientation: int
+) -> None:
+    """Whatever format says how the camera was held, the picture is turned upright."""
+    mode, file_format, options = ORIENTED[name]
+    content = oriented(orientation, file_format, mode=mode, **options)
+    answer = FORMS["raw"].send(server, "corners", content)
+    assert FORMS["raw"].best(answer.json)[0] == BEST
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -152,6 +179,46 @@ def test_hostile_images(models: Path) -> None:
         assert all(json.loads(line)["event"] != "internal_error" for line in server.lines)
     finally:
         server.close()
+
+
+def flipped(content: bytes, seed: int) -> bytes:
+    """A file with one bit flipped anywhere."""
+    random = np.random.default_rng(seed)
+    position, bit = int(random.integers(len(content))), int(random.integers(8))
+    changed = content[position] ^ (1 << bit)
+    return content[:position] + bytes([changed]) + content[position + 1 :]
+
+
+def test_flipped_bits(models: Path) -> None:
+    """No flipped bit gets a 5xx or makes the process grow by 300 MB, header bits included."""
+    server = RunningServer(models)
+    try:
+        for name in FORMATS:
+            assert FORMS["raw"].send(server, "corners", FORMATS[name]()).status == 200
+        before = peak_bytes(server)
+        for name in FORMATS:
+            content = FORMATS[name]()
+            for seed in range(60):
+                # The first bytes say how large the picture is; half of the flips go there.
+                head = content[:64] if seed % 2 else content
+                damaged = flipped(head, seed) + content[len(head) :]
+                answer = FORMS["raw"].send(server, "corners", damaged)
+                assert answer.status in (200, 400, 413, 415), (name, seed, answer.body)
+        assert peak_bytes(server) - before < MEMORY_GROWTH_BYTES
+        assert all(json.loads(line)["event"] != "internal_error" for line in server.lines)
+    finally:
+        server.close()
+
+
+def test_collections_of_odd_files(server: RunningServer, shared_data: Path) -> None:
+    """Of PngSuite the valid files are scored and the broken ones refused; so are turned photos."""
+    suite = sorted((shared_data / "nasty" / "images" / "pngsuite").glob("*.png"))
+    photos = sorted((shared_data / "nasty" / "images" / "exif_orientation").glob("*.jpg"))
+    assert (len(suite), len(photos)) == (175, 6)
+    for path in [*suite, *photos]:
+        answer = FORMS["raw"].send(server, "corners", path.read_bytes())
+        wanted = (400, 413) if path.name.startswith("x") else (200,)
+        assert answer.status in wanted, (path.name, answer.body)
 
 
 SMALL = [name for name in HOSTILE if name.partition(":")[0] in ("structure", "other", "broken")]
