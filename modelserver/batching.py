@@ -77,7 +77,8 @@ class Batcher:
     def is_quick(self) -> bool:
         """Whether what is queued takes so little time that an event loop may wait for it."""
         rows = min(self._queue_rows, self._max_batch_rows)
-        return self._pace.predict(rows, self._max_batch_rows) < _QUICK_SECONDS
+        seconds = self._pace.predict(rows, self._max_batch_rows)
+        return self._pace.is_known and seconds < _QUICK_SECONDS
 
     def check_room(self, deadline: float, rows: int = 1) -> None:
         """Refuse work that would wait in vain.

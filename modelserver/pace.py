@@ -16,6 +16,11 @@ class Pace:
     def __init__(self) -> None:
         self._weight = self._rows = self._seconds = self._squares = self._products = 0.0
 
+    @property
+    def is_known(self) -> bool:
+        """Whether a run was observed."""
+        return self._weight > 0
+
     def observe(self, rows: int, seconds: float) -> None:
         """Learn from one run."""
         self._weight = self._weight * _MEMORY + 1

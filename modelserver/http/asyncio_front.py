@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from modelserver.cpu import available_cpus
 from modelserver.http.connection import Cancel, Connection, Respond
 from modelserver.http.event_loop import new_event_loop
 from modelserver.http.limits import BACKLOG, Limits
@@ -23,6 +24,7 @@ _log = logging.getLogger(__name__)
 _TICK_SECONDS = 1.0  # how often connections are looked over
 _CLOSING_TICK_SECONDS = 0.05
 _ACCEPTED_AT_A_TIME = 64
+_SPARE_THREADS = 4
 
 
 class AsyncioFront:
@@ -32,7 +34,8 @@ class AsyncioFront:
         app: the WSGI application for everything but scoring.
         scoring: answers the scoring routes; None where there are none.
         listener: a bound socket, which `start` makes listen.
-        threads: how many requests are answered at a time outside of the loop.
+        threads: how many requests are answered at a time outside of the loop, at most; more than
+            there are processors only wait for each other.
         limits: what a client may send.
     """
 
@@ -57,7 +60,9 @@ class AsyncioFront:
         self._open = 0  # connections, those that are being taken over included
         self._connections: set[Connection] = set()
         self._adopting: set[asyncio.Task[None]] = set()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="http-work")
+        self._pool = ThreadPoolExecutor(
+            min(threads, available_cpus() + _SPARE_THREADS), thread_name_prefix="http-work"
+        )
         self._scoring = scoring
         self._turns = Turns(scoring, self.loop, self._pool) if scoring else None
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)

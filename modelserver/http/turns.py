@@ -11,6 +11,7 @@ import asyncio
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -56,12 +57,20 @@ class Turns:
         scoring: answers them.
         loop: the event loop, which has not begun to run.
         pool: for what takes long.
+        clock: seconds that only grow, by which a turn ends.
     """
 
-    def __init__(self, scoring: Scoring, loop: asyncio.AbstractEventLoop, pool: Executor) -> None:
+    def __init__(
+        self,
+        scoring: Scoring,
+        loop: asyncio.AbstractEventLoop,
+        pool: Executor,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._scoring = scoring
         self._loop = loop
         self._pool = pool
+        self._clock = clock
         self._arrived: deque[_Job] = deque()
         self._begun: deque[_Job] = deque()
         self._scheduled = False
@@ -102,8 +111,7 @@ class Turns:
 
     def _turn(self) -> None:
         """Begin and run what there is, as long as the turn lasts."""
-        self._scheduled = False
-        clock = time.perf_counter
+        clock = self._clock
         end = clock() + TURN_SECONDS
         while self._arrived and clock() < end:
             job = self._arrived.popleft()
@@ -112,6 +120,7 @@ class Turns:
         end = clock() + TURN_SECONDS
         while self._begun and clock() < end:
             self._run(self._begun.popleft())
+        self._scheduled = False
         if self._arrived or self._begun:
             self._schedule()
 

@@ -3,17 +3,26 @@
 import http.client
 import io
 import json
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelserver.access import Access
+from modelserver.app import scoring_routes
 from modelserver.http.choice import Front, choose_front
 from modelserver.http.limits import Limits
 from modelserver.http.listener import bind
+from modelserver.metrics import Metrics
+from modelserver.model import ModelLimits
+from modelserver.repository import Loader, Repository
+from modelserver.scorer import Scorer
+from modelserver.scoring import Scoring
 
 FRONTS = ("waitress", "asyncio")
 MAX_BODY_BYTES = 100_000
@@ -164,3 +173,61 @@ def start(kind: str) -> Iterator[Callable[..., Running]]:
 def front(start: Callable[..., Running]) -> Running:
     """A running front."""
     return start()
+
+
+@dataclass
+class Scored:
+    """A front that scores with real models, and what it recorded."""
+
+    front: Front
+    scorer: Scorer
+    events: "queue.SimpleQueue[dict[str, Any]]"
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """Stop once."""
+        if not self.stopped:
+            self.stopped = True
+            self.front.stop(timeout_seconds=30)
+
+    def connect(self) -> Client:
+        """Open a connection."""
+        return Client(socket.create_connection(("127.0.0.1", self.front.port), 30))
+
+    def next_record(self) -> dict[str, Any]:
+        """The record of the next request that ended."""
+        return self.events.get(timeout=30)
+
+
+@pytest.fixture
+def start_scoring(kind: str) -> Iterator[Callable[..., Scored]]:
+    """Start fronts that score with the models of a folder."""
+    running: list[Scored] = []
+
+    def start_front(models: Path, max_batch_rows: int = 0) -> Scored:
+        metrics = Metrics()
+        scorer = Scorer(metrics)
+        events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        access = Access(lambda event, **fields: events.put(fields), metrics)
+        scoring = Scoring(
+            scorer,
+            access,
+            scoring_routes(historic_api=True),
+            max_body_bytes=MAX_BODY_BYTES,
+            max_instances=1000,
+        )
+        limits = Limits(MAX_BODY_BYTES, 100, 60, 60)
+        front = choose_front(kind)(
+            Application(), scoring, bind("127.0.0.1", 0), threads=16, limits=limits
+        )
+        front.start()
+        loader = Loader(models, threads=1, limits=ModelLimits(max_batch_rows=max_batch_rows))
+        scorer.open(Repository.load(loader, lambda model: None))
+        running.append(Scored(front, scorer, events))
+        return running[-1]
+
+    yield start_front
+    for each in running:
+        each.stop()
+        for model in each.scorer.repository:
+            model.close()

@@ -1,0 +1,218 @@
+"""Scoring through both HTTP fronts, with real models."""
+
+import json
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import publish_linear
+from tests.modelserver.http.conftest import MAX_BODY_BYTES, Scored
+from tests.modelserver.samples import publish_slow
+
+SUM = b"/v1/models/sum:predict"
+SLOW = b"/v1/models/slow:predict"
+
+
+def post(path: bytes, body: Any, *headers: bytes) -> bytes:
+    """The bytes of a POST; anything but bytes is sent as JSON."""
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    length = b"Content-Length: %d" % len(body)
+    kind = b"Content-Type: application/json"
+    lines = b"\r\n".join([b"POST %s HTTP/1.1" % path, b"Host: x", length, kind, *headers])
+    return lines + b"\r\n\r\n" + body
+
+
+def rows(*rows: list[float]) -> dict[str, Any]:
+    """A request of the task API."""
+    return {"instances": list(rows)}
+
+
+@pytest.fixture
+def sums(start_scoring: Callable[..., Scored], tmp_path: Path) -> Scored:
+    """A front with a model that adds up rows of three."""
+    publish_linear(tmp_path / "models")
+    return start_scoring(tmp_path / "models")
+
+
+@pytest.fixture
+def slow(start_scoring: Callable[..., Scored], tmp_path: Path) -> Scored:
+    """A front with a model that takes as long as it is told, one row at a time."""
+    publish_slow(tmp_path / "models")
+    return start_scoring(tmp_path / "models", max_batch_rows=1)
+
+
+def runs(front: Scored, name: str) -> dict[int, int]:
+    """Rows of a batch -> how many batches had that many."""
+    counts = front.scorer.find(name, None).statistics.read()
+    return {size: tally.count for size, tally in counts.batches.items()}
+
+
+def test_answer(sums: Scored) -> None:
+    """A request is scored, answered under its own id and recorded."""
+    with sums.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3], [4, 5, 6]), b"X-Request-Id: mine"))
+        answer = client.read()
+    assert (answer.status, answer.json["predictions"]) == (200, [[6.0], [15.0]])
+    assert answer.headers["X-Request-Id"] == "mine"
+    record = sums.next_record()
+    assert (record["request_id"], record["status"], record["model"]) == ("mine", 200, "sum")
+    assert record["bytes_out"] == len(answer.body)
+
+
+def test_body_in_chunks(sums: Scored) -> None:
+    """A body in chunks is scored like one with a length."""
+    head = b"POST %s HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % SUM
+    with sums.connect() as client:
+        client.send(head + b'10\r\n{"instances":[[1\r\n7\r\n,2,3]]}\r\n0\r\n\r\n')
+        assert client.read().json["predictions"] == [[6.0]]
+
+
+REFUSALS = {
+    "no body": (b"POST %s HTTP/1.1\r\nHost: x\r\n\r\n" % SUM, 411, "length_required"),
+    "get": (b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % SUM, 405, "method_not_allowed"),
+    "no model": (post(b"/v1/models/x:predict", rows([1])), 404, "not_found"),
+    "no JSON": (post(SUM, b"{"), 400, "undecodable"),
+    "wrong width": (post(SUM, rows([1, 2])), 422, "invalid_input"),
+    "empty body": (post(SUM, b""), 400, "undecodable"),
+}
+
+
+@pytest.mark.parametrize(("request_", "status", "code"), REFUSALS.values(), ids=REFUSALS)
+def test_refusal(sums: Scored, request_: bytes, status: int, code: str) -> None:
+    """A refused request gets our error, is recorded, and leaves the connection usable."""
+    with sums.connect() as client:
+        client.send(request_)
+        answer = client.read()
+        assert (answer.status, answer.json["code"]) == (status, code)
+        assert sums.next_record()["status"] == status
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().json["predictions"] == [[6.0]]
+
+
+def test_head_of_a_scoring_path(sums: Scored) -> None:
+    """HEAD is refused without a body, so that the next answer is read as what it is."""
+    with sums.connect() as client:
+        client.send(b"HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n" % SUM)
+        assert client.read(head=True).status == 405
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().json["predictions"] == [[6.0]]
+
+
+def test_other_paths(sums: Scored) -> None:
+    """What is not scoring reaches the WSGI application, on the same connection."""
+    with sums.connect() as client:
+        for _ in range(3):
+            client.send(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.read().json["PATH_INFO"] == "/page"
+            client.send(post(SUM, rows([1, 2, 3])))
+            assert client.read().json["predictions"] == [[6.0]]
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_small_and_large_bodies(sums: Scored, count: int) -> None:
+    """Bodies that are read in the loop and those that are read apart get the same answers."""
+    body = json.dumps(rows(*([[number, 0.125, 0.25] for number in range(count)]))).encode()
+    body += b" " * (80_000 * (count > 1))
+    assert len(body) < MAX_BODY_BYTES
+    with sums.connect() as client:
+        client.send(post(SUM, body))
+        assert client.read().json["predictions"] == [[n + 0.375] for n in range(count)]
+
+
+def test_answers_never_cross(sums: Scored) -> None:
+    """Each of many clients gets the answers to its own questions, in order."""
+
+    def ask(client_number: int) -> None:
+        with sums.connect() as client:
+            for number in range(25):
+                width = 3 if number % 5 else 2  # some are wrong
+                client.send(post(SUM, rows([client_number, *([number] * (width - 1))])))
+                answer = client.read()
+                if width == 2:
+                    assert answer.status == 422
+                else:
+                    assert answer.json["predictions"] == [[client_number + 2 * number]]
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(ask, range(0, 1600, 100)))
+
+
+def test_pipelined_scoring(sums: Scored) -> None:
+    """Requests that come together on one connection are answered in order."""
+    with sums.connect() as client:
+        client.send(b"".join(post(SUM, rows([number, 0, 0])) for number in range(20)))
+        assert [client.read().json["predictions"] for _ in range(20)] == [
+            [[float(number)]] for number in range(20)
+        ]
+
+
+def test_deadline(slow: Scored) -> None:
+    """A request whose time runs out while the model is busy is answered then, and never runs."""
+    with slow.connect() as busy, slow.connect() as hasty:
+        busy.send(post(SLOW, rows([400])))
+        while slow.scorer.saturation == 0:
+            pass
+        hasty.send(post(SLOW, rows([1]), b"X-Request-Timeout: 0.05"))
+        answer = hasty.read()
+        assert (answer.status, answer.json["code"]) in [
+            (504, "deadline_exceeded"),
+            (503, "overloaded"),
+        ]
+        assert busy.read().json["predictions"] == [[400]]
+    assert runs(slow, "slow") == {1: 1}
+
+
+def test_client_that_leaves(slow: Scored) -> None:
+    """The queued work of a client that hangs up does not run, and is recorded as left."""
+    with slow.connect() as busy:
+        busy.send(post(SLOW, rows([400]), b"X-Request-Id: busy"))
+        leaver = slow.connect()
+        while not slow.scorer.saturation:
+            pass
+        leaver.send(post(SLOW, rows([1]), b"X-Request-Id: leaver"))
+        queued_behind(slow)
+        with leaver:
+            pass
+        assert busy.read().json["predictions"] == [[400]]
+        records = {each["request_id"]: each for each in (slow.next_record(), slow.next_record())}
+    assert (records["busy"]["status"], records["leaver"]["status"]) == (200, 499)
+    assert runs(slow, "slow") == {1: 1}
+
+
+def test_slow_model_does_not_hold_others(slow: Scored) -> None:
+    """While a model runs for long, other paths are answered."""
+    with slow.connect() as busy, slow.connect() as other:
+        busy.send(post(SLOW, rows([400])))
+        while not slow.scorer.saturation:
+            pass
+        other.send(b"GET /page HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert other.read().status == 200
+        assert slow.events.empty()  # so the model was still running
+        assert busy.read().status == 200
+
+
+def test_stop_answers_what_runs(slow: Scored) -> None:
+    """A request that runs and one that waits are both answered when the server stops."""
+    with slow.connect() as first, slow.connect() as second:
+        for client in (first, second):
+            client.send(post(SLOW, rows([100])))
+        queued_behind(slow)
+        stopping = threading.Thread(target=slow.stop)
+        stopping.start()
+        for client in (first, second):
+            answer = client.read()
+            assert answer.json["predictions"] == [[100]]
+            assert client.at_end()
+        stopping.join(30)
+
+
+def queued_behind(front: Scored) -> None:
+    """Wait until the model runs one request and holds another."""
+    batcher = front.scorer.find("slow", None).batcher
+    while not batcher.queue_rows:
+        pass
