@@ -2,12 +2,12 @@
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 from modelserver import __version__
 from modelserver.commands import COMMANDS, DEFAULT
+from modelserver.ending import end_process
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,9 +38,4 @@ def _table() -> str:
 
 
 if __name__ == "__main__":
-    code = main()
-    # Not sys.exit: when Python takes itself down around a thread that is still inside ONNX Runtime,
-    # such as one with a request over the drain timeout, the process aborts.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    end_process(main())

@@ -1,6 +1,7 @@
 """Every metric of the server; the only module that knows prometheus_client."""
 
 import functools
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
 
+from modelserver.batching import Batcher
 from modelserver.families import Family
 from modelserver.model import ServedModel
 from modelserver.statistics import Stages
@@ -115,15 +117,17 @@ class Metrics:
         self._info.remove_by_labels(dict(zip(_MODEL, labels, strict=True)))
         digest = model.artefact.manifest.files["model.onnx"].sha256
         self._info.labels(*labels, digest, model.provider).set(1)
-        batcher = model.batcher  # not the model: it is freed when no request has it any more
-        self._queue_rows.labels(*labels).set_function(lambda: batcher.queue_rows)
+        # Weak, because a gauge with a function is part of a cycle: once removed, it would keep the
+        # queue, and through that the session of an unloaded model, until Python looks for cycles.
+        queue = weakref.ref(model.batcher)
+        self._queue_rows.labels(*labels).set_function(lambda: _queue_rows(queue()))
         inference, batch_rows = self._inference.labels(*labels), self._batch_rows.labels(*labels)
 
         def ran(rows: int, seconds: float) -> None:
             inference.observe(seconds)
             batch_rows.observe(rows)
 
-        batcher.watch = ran
+        model.batcher.watch = ran
 
     def model_load_failed(self, name: str) -> None:
         """Count a model, or with an empty name a whole folder, that could not be loaded."""
@@ -194,6 +198,10 @@ class Metrics:
 
 def _series(metric: Any, *labels: str) -> Any:
     return metric.labels(*labels)
+
+
+def _queue_rows(batcher: Batcher | None) -> int:
+    return batcher.queue_rows if batcher else 0
 
 
 class WorkerMetrics:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from modelserver.allocator import return_large_blocks
+from modelserver.ending import end_process
 from modelserver.errors import ArtefactError
 from modelserver.logs import LineLog, capture_library_logs
 from modelserver.service import SIGNALS
@@ -125,4 +126,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    end_process(main(sys.argv[1:]))

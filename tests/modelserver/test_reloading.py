@@ -233,9 +233,9 @@ def test_old_version_answers_what_it_has_accepted(open_shop: Callable[..., Shop]
     shop.published.clear()
     assert held.score([3.0], {}) == [3.0]
     assert shop.said("model_unloaded") == []
-    freed = weakref.ref(held)
+    freed = [weakref.ref(held), weakref.ref(held._onnx_model)]
     del held
-    assert freed() is None
+    assert [each() for each in freed] == [None, None]
     shop.await_event("model_unloaded")
 
 
