@@ -4,8 +4,9 @@ Every method sees the same seeded splits. From the project's root, in its enviro
 
     python benchmarks/faq_accuracy.py --seeds 3
 
-Prints a Markdown table and writes all numbers to a JSON file. The reference method takes minutes
-for each data set and seed; --trees 100 shows the order of things sooner.
+Prints a Markdown table and writes all numbers to a JSON file, after every split. The reference
+method takes minutes for each data set and seed; --trees 100 shows the order of things sooner, and
+--resume goes on where an earlier run was ended.
 """
 
 import argparse
@@ -36,24 +37,29 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="threads of the reference method")
     parser.add_argument("--methods", nargs="+", metavar="PREFIX", help="only methods so named")
     parser.add_argument("--output", default="build/faq_accuracy.json", metavar="FILE")
+    parser.add_argument(
+        "--resume", action="store_true", help="keep the splits that the output file holds already"
+    )
     arguments = parser.parse_args()
 
-    runs = []
-    for dataset in arguments.datasets:
-        if not is_present(dataset):
-            print(f"{dataset}: left out, its files are not here", file=sys.stderr)
-            continue
-        for seed in range(arguments.seeds):
-            runs += run_split(dataset, seed, arguments)
+    path = Path(arguments.output)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    runs = json.loads(path.read_text())["runs"] if arguments.resume and path.exists() else []
     result = {
         "machine": describe_machine(*_LIBRARIES),
         "ties": TIE_RULE,
         "trees": arguments.trees,
         "runs": runs,
     }
-    path = Path(arguments.output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    done = {(run["dataset"], run["seed"]) for run in runs}
+    for dataset in arguments.datasets:
+        if not is_present(dataset):
+            print(f"{dataset}: left out, its files are not here", file=sys.stderr)
+            continue
+        for seed in range(arguments.seeds):
+            if (dataset, seed) not in done:
+                runs += run_split(dataset, seed, arguments)
+                path.write_text(json.dumps(result, indent=2) + "\n")
     print(markdown(result))
     return 0
 
