@@ -5,8 +5,8 @@
 The first size is measured against the reference method (two TF-IDFs, LightGBM on pairs), which is
 trained here on the same texts; both answer the same questions in turn, in one run, on one thread.
 The FAQs are those of the reference implementation when its list is beside the project, and made of
-random words otherwise; larger lists are always made of random words. Memory is that of a fresh process
-which loads the model and answers the questions.
+random words otherwise; larger lists are always made of random words. Memory is that of a fresh
+process which loads the model and answers the questions.
 """
 
 import argparse

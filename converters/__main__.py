@@ -7,7 +7,7 @@ from types import ModuleType
 
 from converters import check
 from converters.deep import keras_command, onnx_command, tensorflow_command, torch_command
-from converters.errors import ConverterError
+from converters.errors import ConverterError, UsageError
 from converters.faq import command as faq
 from converters.resnet import command as resnet152
 from converters.sklearn import command as sklearn
@@ -46,7 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         command.add_arguments(sub)
         sub.set_defaults(run=command.run)
-    chosen = parser.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if not words:
+        parser.print_help(sys.stderr)
+        return UsageError.exit_code
+    chosen = parser.parse_args(words)
     try:
         code: int = chosen.run(chosen)
     except ConverterError as error:

@@ -7,7 +7,7 @@ Example:
 import argparse
 from pathlib import Path
 
-from converters.errors import ParityFailed
+from converters.errors import ParityFailed, UsageError
 from converters.parity import PARITY_NAME, Examples, compare
 from converters.report import Report
 from modelserver.artefact import find_artefacts
@@ -28,7 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, print one section for each artefact, and return the exit code."""
     report = Report(f"Checked {arguments.artefact}")
     try:
-        for folder in find_artefacts(Path(arguments.artefact)):
+        folders = find_artefacts(Path(arguments.artefact))
+    except ArtefactError as error:
+        raise UsageError(str(error)) from error
+    try:
+        for folder in folders:
             model = ServedModel.load(folder, available_cpus())
             _describe(report, model)
     except ArtefactError as error:

@@ -13,7 +13,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from converters.errors import ConverterError, ParityFailed, UnsupportedModel
+from converters.errors import ParityFailed, UnsupportedModel, UsageError
+from converters.output_folder import check_writable
 from converters.parity import PARITY_NAME, Examples, Parity, compare
 from converters.report import Report, write_report
 from modelserver.artefact import GOLDEN_RESPONSE, Draft, new_artefact, next_version
@@ -79,19 +80,21 @@ class Place:
         """Check the name and take the next free version unless one is given.
 
         Raises:
-            ConverterError: the name is not one the server takes, or the version exists.
+            UsageError: the name is not one the server takes, the version exists, or nothing can be
+                written there.
         """
         try:
             check_model_name(name)
         except ValueError as error:
-            raise ConverterError(f"--name: {error}") from error
+            raise UsageError(f"--name: {error}") from error
         folder = Path(repository)
         number = next_version(folder, name) if version is None else version
         place = cls(folder, name, number)
         if number < 1 or place.folder.exists():
-            raise ConverterError(
+            raise UsageError(
                 f"{place.folder}: is not a new version; leave --version out for the next free one"
             )
+        check_writable(place.folder)
         return place
 
     @property

@@ -29,6 +29,7 @@ from converters.report import Report
 from modelserver.artefact import Artefact
 from modelserver.cleaning import clean_text
 from modelserver.errors import ArtefactError
+from modelserver.manifest import MANIFEST_NAME
 from modelserver.tasks.faq import FAQS_NAME
 
 HELP = "add FAQs to an artefact, or replace some, without training"
@@ -78,6 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open(folder: Path) -> Artefact:
     """Open a FAQ artefact and make sure that it is whole."""
+    if not (folder / MANIFEST_NAME).is_file():
+        raise UsageError(
+            f"{folder}: no {MANIFEST_NAME} in it; expected the folder of one version, such as "
+            "models/javascript-faq/1"
+        )
     try:
         artefact = Artefact.open(folder)
         artefact.verify()

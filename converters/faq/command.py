@@ -162,6 +162,7 @@ def _describe_data(data: FaqData) -> dict[str, Any]:
         "FAQs": len(data.faqs),
         "of these with an answer": sum(bool(faq.answer) for faq in data.faqs),
         "of these without a known duplicate": len(data.faqs) - len(asked),
+        "of these with the text of another": len(data.faqs) - len({f.text for f in data.faqs}),
         "duplicates": len(data.duplicates),
         "out-of-scope questions": len(data.out_of_scope),
         **{f"left out: {reason}": count for reason, count in data.dropped.items()},

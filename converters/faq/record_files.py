@@ -54,8 +54,13 @@ def read_rows(path: str | Path) -> Iterator[Row]:
         with opener(file, "rt", encoding="utf-8-sig", newline="") as lines:
             yield from (_table_rows if is_table else _json_rows)(file, lines)
     except UnicodeDecodeError as error:
-        raise ConverterError(f"{file}: expected UTF-8 text: {error}") from error
-    except (OSError, EOFError, zlib.error) as error:
+        raise ConverterError(
+            f"{file}: expected UTF-8 text: {error.reason}; save it as UTF-8, for example with "
+            f"iconv -f latin1 -t utf-8"
+        ) from error
+    except OSError as error:
+        raise ConverterError(f"{file}: cannot be read: {error.strerror or error}") from error
+    except (EOFError, zlib.error) as error:
         raise ConverterError(f"{file}: cannot be read: {error}") from error
 
 
@@ -67,9 +72,12 @@ def _json_rows(file: Path, lines: Iterable[str]) -> Iterator[Row]:
         try:
             values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise ConverterError(f"{where}: expected one JSON object a line: {error}") from error
+            raise ConverterError(
+                f"{where}: expected one JSON object a line (files named .tsv or .tsv.gz are read "
+                f"as tables): {error}"
+            ) from error
         if not isinstance(values, dict):
-            raise ConverterError(f"{where}: expected a JSON object, got {_short(values)}")
+            raise ConverterError(f"{where}: expected one JSON object a line, got {_short(values)}")
         yield Row(where, values)
 
 

@@ -4,7 +4,7 @@ docs/converters.md describes the two forms, JSON lines and the reference impleme
 Texts are cleaned while they are read, with the rules the server uses.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,14 +161,17 @@ def _link(
     for faq in faqs:
         by_answer[faq.answer_id] = (*by_answer.get(faq.answer_id, ()), faq.id)
     linked = []
+    seen = {(faq.text, faq.id) for faq in faqs}
     for row, one in rows:
         known = by_answer if row.is_table else ids
-        targets = [target for name in one.duplicate_of for target in known.get(name, ())]
-        reason = _reason_to_drop(one, targets, ids)
+        targets = {target: None for name in one.duplicate_of for target in known.get(name, ())}
+        new = [target for target in targets if (one.text, target) not in seen]
+        reason = _reason_to_drop(one, targets, new, ids)
         if reason:
             dropped[reason] = dropped.get(reason, 0) + 1
         else:
-            linked.append(Duplicate(one.id, one.text, tuple(dict.fromkeys(targets))))
+            linked.append(Duplicate(one.id, one.text, tuple(targets)))
+            seen.update((one.text, target) for target in targets)
     if dropped and not linked:
         raise ConverterError(
             f"{path}: no duplicate belongs to a known FAQ: "
@@ -177,12 +180,18 @@ def _link(
     return linked
 
 
-def _reason_to_drop(one: Duplicate, targets: Sequence[Id], faq_ids: Mapping[Id, Any]) -> str:
+def _reason_to_drop(
+    one: Duplicate, targets: Collection[Id], new: Collection[Id], faq_ids: Collection[Id]
+) -> str:
+    """Why a duplicate teaches nothing; `new` are those FAQs that were not known by this text."""
     if not one.text:
         return "duplicates without a text"
     if one.id in faq_ids:
         return "duplicates that are FAQs themselves"
-    return "" if targets else "duplicates of unknown FAQs"
+    if not targets:
+        return "duplicates of unknown FAQs"
+    # They would be learned from and asked, and so flatter the evaluation.
+    return "" if new else "duplicates that repeat a known text word for word"
 
 
 def _targets(row: Row) -> tuple[Id, ...]:
@@ -253,5 +262,6 @@ def _clean(row: Row) -> str:
     """The cleaned text of title and body."""
     parts = [_text(row, name) for name in ("text", "title", "body")]
     if not any(parts):
-        raise row.fail("expected a 'title', a 'body' or both, got neither")
+        fields = ", ".join(map(repr, row.values)) or "no field at all"
+        raise row.fail(f"expected a 'title', a 'body' or both, got {fields[:_TITLE_LENGTH]}")
     return clean_text(". ".join(part for part in parts if part))

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TextIO
 
 from converters.errors import ConverterError, UsageError
+from converters.output_folder import check_writable, existing_part
 from converters.stackexchange.dump import Row
 from converters.stackexchange.posts import (
     ANSWER,
@@ -33,11 +34,7 @@ def check_output(folder: Path, overwrite: bool) -> None:
     Raises:
         UsageError: a part of the path is a file, or one of the two exists and may not be replaced.
     """
-    existing = _existing_part(folder)
-    if not existing.is_dir():
-        raise UsageError(f"{existing}: is a file; expected a folder, or a path that is free")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise UsageError(f"{existing}: may not be written to")
+    check_writable(folder)
     present = [name for name in (FAQS, DUPLICATES) if (folder / name).exists()]
     for name in present:
         if (folder / name).is_dir():
@@ -52,7 +49,7 @@ def check_output(folder: Path, overwrite: bool) -> None:
 def new_files(folder: Path, overwrite: bool) -> Iterator[tuple[TextIO, TextIO]]:
     """Give two open files, for FAQs and duplicates, that appear in `folder` only on success."""
     check_output(folder, overwrite)
-    with TemporaryDirectory(prefix=".stackexchange-", dir=_existing_part(folder)) as hidden:
+    with TemporaryDirectory(prefix=".stackexchange-", dir=existing_part(folder)) as hidden:
         staged = [Path(hidden) / name for name in (FAQS, DUPLICATES)]
         with (
             staged[0].open("w", encoding="utf-8") as faqs,
@@ -63,10 +60,6 @@ def new_files(folder: Path, overwrite: bool) -> Iterator[tuple[TextIO, TextIO]]:
         folder.mkdir(parents=True, exist_ok=True)
         for path in staged:
             os.replace(path, folder / path.name)
-
-
-def _existing_part(folder: Path) -> Path:
-    return next(path for path in (folder, *folder.parents) if path.exists())
 
 
 def write_records(

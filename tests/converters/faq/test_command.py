@@ -139,7 +139,7 @@ FAILURES: dict[str, tuple[Callable[[dict[str, Any]], None], int, str]] = {
     "no FAQs": (without("--faqs"), 2, "--faqs is needed"),
     "no name": (without("--name"), 2, "--name is needed"),
     "a missing file": (with_("--faqs", "nowhere.jsonl"), 1, "nowhere.jsonl: cannot be read"),
-    "a bad name": (with_("--name", "A B"), 1, "--name: expected 1 to 63"),
+    "a bad name": (with_("--name", "A B"), 2, "--name: expected 1 to 63"),
     "a share of one": (with_("--test-share", 1), 2, "--test-share: expected a number between"),
     "a negative seed": (with_("--seed", -1), 2, "--seed: expected a whole number >= 0"),
     "keeping all": (with_("--keep-share", 1), 2, "--keep-share: expected a number between"),
@@ -163,13 +163,41 @@ def test_failures(
     assert not (tmp_path / "models").exists()
 
 
+def test_output_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file where the repository should be is noticed before the training, not after it."""
+    (tmp_path / "models").write_text("a file")
+    given = {"--name": "js", "--output": tmp_path / "models", **head_of_example(tmp_path, 3)}
+    assert main(["faq", *flags(given)]) == 2
+    shown = capsys.readouterr().err
+    assert f"{tmp_path}/models: is a file; expected a folder" in shown
+    assert "training" not in shown
+
+
+def test_version_that_exists(
+    artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An artefact is never written over; the way out is named."""
+    given = {"--name": "js", "--output": artefact.parent.parent, "--version": 1}
+    assert main(["faq", *flags({**given, **head_of_example(tmp_path, 3)})]) == 2
+    assert "js/1: is not a new version; leave --version out" in capsys.readouterr().err
+
+
+def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the list of commands is shown, as help that was asked for by accident."""
+    assert main([]) == 2
+    shown = capsys.readouterr().err
+    assert "train a FAQ model" in shown
+    assert "exit codes" in shown
+
+
 def test_add_refuses_what_it_cannot_extend(
     artefact: Path, linear_artefact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Only whole FAQ artefacts can be extended."""
     faqs = write_lines(tmp_path / "new.jsonl", [NEW])
     for folder, code, message in (
-        (tmp_path / "nothing", 1, "manifest.json"),
+        (tmp_path / "nothing", 2, "no manifest.json in it; expected the folder of one version"),
+        (artefact.parent, 2, "expected the folder of one version"),
         (linear_artefact, 2, "expected an artefact of task 'faq', got 'tensor'"),
     ):
         assert main(["faq", "add", str(folder), "--faqs", faqs]) == code
