@@ -15,6 +15,8 @@ from tests.conftest import Answer, RunningServer
 
 Serve = Callable[..., RunningServer]
 
+FRONTS = ("waitress", "asyncio")
+
 PREDICT = "/v1/models/slow:predict"
 A_WHILE = {"instances": [[2_000]]}  # matrix products: a second or a few
 FOREVER = {"instances": [[10_000_000]]}
@@ -46,6 +48,16 @@ def state(server: RunningServer) -> str:
 def events(server: RunningServer) -> list[str]:
     """The names of the logged events, in order."""
     return [line.split('"event":"')[1].split('"')[0] for line in server.lines]
+
+
+@pytest.fixture(params=FRONTS)
+def serve(serve: Serve, request: pytest.FixtureRequest) -> Serve:
+    """Start servers with each HTTP front."""
+    if request.param == "asyncio":
+        pytest.importorskip("uvloop", reason="needs the extra `fast`")
+    return lambda models, *flags, **more: serve(
+        models, "--http-server", request.param, *flags, **more
+    )
 
 
 @pytest.fixture
