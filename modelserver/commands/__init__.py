@@ -11,6 +11,7 @@ COMMANDS: Mapping[str, str] = {
     "score": "send the golden request to a running server, and compare its answer",
     "fetch": "download a model, verified, into a folder",
     "keys": "make an API key for a client",
+    "profile": "measure a model on this machine and write Helm values for it",
 }
 """Name to help. The module of that name has add_arguments(parser) and run(arguments) -> exit code.
 
