@@ -58,7 +58,7 @@ def _kubernetes(api: str, kind: str, version: str) -> Draft202012Validator:
 @functools.cache
 def _definitions(folder: Path) -> Registry[Any]:
     definitions = Resource.from_contents(json.loads((folder / "_definitions.json").read_text()))
-    return Registry().with_resource("_definitions.json", definitions)
+    return Registry().with_resource("_definitions.json", definitions).crawl()
 
 
 @functools.cache

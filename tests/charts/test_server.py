@@ -1,6 +1,8 @@
 """Chart and server cannot drift apart: settings, ports, paths, metrics, commands."""
 
+import base64
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -225,6 +227,49 @@ def test_commands(helm4: Helm4, scenario: str, capsys: pytest.CaptureFixture[str
         usage = capsys.readouterr().out
         flags = {word.partition("=")[0] for word in command[4:]}
         assert flags <= set(re.findall(r"--[a-z0-9-]+", usage)), flags
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _mounted(secret: Object, folder: Path) -> Path:
+    """A Secret as kubelet mounts it: entries are links through `..data`, swapped as a whole."""
+    version = folder / "..2026_11_26"
+    version.mkdir(parents=True)
+    (folder / "..data").symlink_to(version.name)
+    for name, text in secret["data"].items():
+        (version / name).write_bytes(base64.b64decode(text))
+        (folder / name).symlink_to(f"..data/{name}")
+    return folder
+
+
+def test_keys_and_helm_test(
+    render: Callable[..., Rendered],
+    linear_artefact: Path,
+    serve: Callable[..., RunningServer],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The chart's Secret lets its clients in, and nobody else; the pod of `helm test` proves it."""
+    keys = {"old": ["first", "second"], "new": ["third"]}
+    digests = {name: list(map(_digest, keys[name])) for name in keys}
+    values = {"model.name": "sum", "auth.keys": digests}
+    folder = _mounted(render(values).one("Secret"), tmp_path / "keys")
+    models = linear_artefact.parent.parent
+    server = serve(models, "--api-keys-dir", str(folder))
+
+    def helm_test(changes: dict[str, Any]) -> int:
+        pod = render({**values, **changes}).one("Pod")["spec"]["containers"][0]
+        replaced = {"--models=/models": f"--models={models}"}
+        arguments = [replaced.get(word, word) for word in pod["args"] if "--url" not in word]
+        return main([*pod["command"][3:], *arguments, f"--url={server.url}", "--wait-seconds=0"])
+
+    assert helm_test({}) == 0
+    assert helm_test({"test.keySecret.name": "key"}) == 1
+    for key in ("first", "second", "third"):
+        monkeypatch.setenv("API_KEY", key)
+        assert helm_test({"test.keySecret.name": "key"}) == 0
 
 
 def test_runbooks(render: Callable[..., Rendered]) -> None:
