@@ -102,6 +102,14 @@ class AsyncioFront:
         future.add_done_callback(lambda _: self._in_loop(lambda: _pass_on(future, respond)))
         return future.cancel
 
+    def refuse(self, head: Request) -> Response | None:
+        """Refuse a scoring request by its head alone."""
+        if self._scoring and self._turns:
+            found = self._scoring.find(head.path)
+            if found:
+                return self._turns.refuse(found, head)
+        return None
+
     def opened(self, connection: Connection) -> None:
         """Count a connection."""
         self._connections.add(connection)

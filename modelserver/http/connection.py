@@ -31,6 +31,9 @@ class Office(Protocol):
             What to call when nobody waits for the answer any more.
         """
 
+    def refuse(self, head: Request) -> Response | None:
+        """Refuse a request whose body has not arrived yet, if it will be refused anyway."""
+
     def opened(self, connection: "Connection") -> None:
         """Note that a connection is open."""
 
@@ -134,7 +137,7 @@ class Connection(asyncio.Protocol):
             return
         item = self._waiting.popleft()
         if isinstance(item, Refused):
-            self._refuse(item)
+            self._send_last(Response.refusing(item.status, item.message))
             return
         self._current = item
         self._deadline = math.inf
@@ -160,9 +163,8 @@ class Connection(asyncio.Protocol):
         else:
             self._close_gently()
 
-    def _refuse(self, refused: Refused) -> None:
-        """Answer what could not be read, and read nothing more."""
-        response = Response.refusing(refused.status, refused.message)
+    def _send_last(self, response: Response) -> None:
+        """Answer what was not read to its end, and read nothing more."""
         self._transport.write(
             response.to_bytes(
                 head_only=False, keep_alive=False, version="1.1", date=self._office.date
@@ -179,10 +181,15 @@ class Connection(asyncio.Protocol):
         self._deadline = self._office.loop.time() + LINGER_SECONDS
 
     def _wait(self) -> None:
-        """Set the deadline for the client's next bytes, and ask for them if it wants to be."""
-        if self._reader.expects_continue:
-            self._reader.expects_continue = False
-            self._transport.write(_CONTINUE)
+        """Set the deadline for the client's next bytes; refuse or ask for a body that is due."""
+        head = self._reader.take_head()
+        if head is not None:
+            refusal = self._office.refuse(head)
+            if refusal is not None:
+                self._send_last(refusal)
+                return
+            if head.expects_continue:
+                self._transport.write(_CONTINUE)
         limits = self._office.limits
         in_header = self._reader.in_header
         seconds = limits.header_timeout_seconds if in_header else limits.idle_timeout_seconds

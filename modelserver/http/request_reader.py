@@ -38,6 +38,12 @@ class Request:
     keep_alive: bool
     body: bytes = b""
 
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client waits for leave to send the body."""
+        expect = self.headers.get("expect")
+        return bool(expect and expect.lower() == "100-continue" and self.version == "1.1")
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -77,17 +83,17 @@ class RequestReader:
         self._found: list[Request | Refused] = []
         self._ended = False
         self._resuming = False  # while the parser is told of a body that it gave up
-        self.expects_continue = False
+        self._new_head: Request | None = None
 
     @property
     def in_header(self) -> bool:
         """Whether a request line or headers have begun and are not complete."""
         return self._message is not None and self._message.request is None
 
-    @property
-    def in_body(self) -> bool:
-        """Whether a header is complete and its body is not."""
-        return self._message is not None and self._message.request is not None
+    def take_head(self) -> Request | None:
+        """A request whose header is complete and whose body is not; each is returned once."""
+        head, self._new_head = self._new_head, None
+        return head
 
     def feed(self, data: bytes) -> list[Request | Refused]:
         """Take bytes; returns the requests that they complete, in order.
@@ -133,7 +139,7 @@ class RequestReader:
     def _refuse(self, status: int, message: str) -> None:
         if not self._ended:
             self._ended = True
-            self._message = None
+            self._message = self._new_head = None
             self._found.append(Refused(status, message))
 
     def _refuse_header(self) -> None:
@@ -182,16 +188,12 @@ class RequestReader:
             message.framing = b"Transfer-Encoding: chunked"
         elif headers.get("content-length", "0") != "0":
             message.framing = b"Content-Length: " + headers["content-length"].encode()
-        message.request = Request(
+        message.request = self._new_head = Request(
             self._parser.get_method().decode("latin-1"),
             *_split(message.url),
             version,
             headers,
             self._parser.should_keep_alive(),
-        )
-        expect = headers.get("expect")
-        self.expects_continue = bool(
-            expect and expect.lower() == "100-continue" and version == "1.1"
         )
 
     def _find_fault(self, message: _Message, version: str) -> Refused | None:
@@ -231,8 +233,7 @@ class RequestReader:
             return
         if message.framing and self._parser.should_upgrade():
             return  # the body is still to come
-        self._message = None
-        self.expects_continue = False
+        self._message = self._new_head = None
         request = message.request
         if message.framing:
             request.body = bytes(message.body)

@@ -78,16 +78,9 @@ class Turns:
 
     def take(self, found: Found, request: Request, respond: Respond) -> Cancel:
         """Have a request answered; see Office.handle."""
-        headers, body = request.headers, request.body
-        asked = HttpRequest(
-            method=request.method,
-            path=request.path,
-            headers=headers,
-            length=len(body) if "content-length" in headers else None,
-            read_body=lambda: body,
-            id=request_id(headers.get("x-request-id", "")),
-            started=time.perf_counter(),
-        )
+        body = request.body
+        length = len(body) if "content-length" in request.headers else None
+        asked = _ask(request, length)
         job = _Job(found, asked, respond, apart=self._takes_long(found, len(body)))
         if job.apart:
             self._pool.submit(self._begin_apart, job)
@@ -95,6 +88,13 @@ class Turns:
             self._arrived.append(job)
             self._schedule()
         return partial(self._give_up, job)
+
+    def refuse(self, found: Found, head: Request) -> Response | None:
+        """Refuse a request whose body has not arrived; see Office.refuse."""
+        # A body in chunks has a length, which just is not known yet.
+        asked = _ask(head, int(head.headers.get("content-length", 0)))
+        reply = self._scoring.refuse(found, asked)
+        return None if reply is None else Response.of(reply, asked.id)
 
     def _takes_long(self, found: Found, length: int) -> bool:
         if length > QUICK_BODY_BYTES:
@@ -195,3 +195,15 @@ class Turns:
             pending.cancel()
         if job.timer is not None:
             job.timer.cancel()
+
+
+def _ask(request: Request, length: int | None) -> HttpRequest:
+    return HttpRequest(
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        length=length,
+        read_body=lambda: request.body,
+        id=request_id(request.headers.get("x-request-id", "")),
+        started=time.perf_counter(),
+    )

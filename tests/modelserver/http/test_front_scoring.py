@@ -94,6 +94,32 @@ def test_refusal(sums: Scored, request_: bytes, status: int, code: str) -> None:
         assert client.read().json["predictions"] == [[6.0]]
 
 
+MISSING = b"/v1/models/x:predict"
+EARLY = {
+    "no model": (MISSING, b"Content-Length: 90000", 404),
+    "no model, in chunks": (MISSING, b"Transfer-Encoding: chunked", 404),
+    "no model, asking": (
+        b"/v1/models/x:predict",
+        b"Content-Length: 9\r\nExpect: 100-continue",
+        404,
+    ),
+    "no time": (SUM, b"Content-Length: 9\r\nX-Request-Timeout: soon", 422),
+}
+
+
+@pytest.mark.parametrize("kind", ["asyncio"], indirect=True)
+@pytest.mark.parametrize(("path", "headers", "status"), EARLY.values(), ids=EARLY)
+def test_refusal_before_the_body(sums: Scored, path: bytes, headers: bytes, status: int) -> None:
+    """A request that its headers rule out is refused before its body has come."""
+    with sums.connect() as client:
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n" % (path, headers))
+        answer = client.read()
+        assert (answer.status, answer.headers["Connection"]) == (status, "close")
+        assert client.at_end()
+    assert sums.next_record()["status"] == status
+    assert sums.events.empty()
+
+
 def test_head_of_a_scoring_path(sums: Scored) -> None:
     """HEAD is refused without a body, so that the next answer is read as what it is."""
     with sums.connect() as client:
