@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from converters.__main__ import COMMANDS
+from converters.__main__ import main as converters
+from modelserver.__main__ import main as modelserver
 from tests.conftest import ROOT, RunningServer
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(
+    r"`((?:modelserver|converters|tests|benchmarks|examples|charts|docker)/[^`\s<>*]*)`"
+)
+FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 HEADING = re.compile(r"^#+ +(.*?) *$", re.MULTILINE)
 SERVE = "python -m modelserver"
@@ -103,3 +110,24 @@ def test_readme_opens_with_the_two_commands() -> None:
 def test_ci_runs_the_readme_test_command() -> None:
     """CI runs what the README tells people to run."""
     assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+@pytest.mark.parametrize("page", [pytest.param(p, id=p.name) for p in PAGES])
+def test_files_exist(page: Path) -> None:
+    """A file or folder of the project that a page names is there."""
+    assert [name for name in FILE.findall(page.read_text()) if not (ROOT / name).exists()] == []
+
+
+CONVERTER_PAGES = ("converters.md", "quickstart.md", "stackexchange.md")
+
+
+@pytest.mark.parametrize("name", CONVERTER_PAGES)
+def test_flags_of_the_converters_exist(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flag that a page on converters names is one of a command's own, or of the server's."""
+    for words in (*([command.NAME] for command in COMMANDS), ["faq", "add"]):
+        with pytest.raises(SystemExit):
+            converters([*words, "--help"])
+    with pytest.raises(SystemExit):
+        modelserver(["--help"])
+    known = set(FLAG.findall(capsys.readouterr().out))
+    assert set(FLAG.findall((ROOT / "docs" / name).read_text())) - known == set()
