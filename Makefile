@@ -15,7 +15,7 @@ BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah))
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools lint lock lock-images images clean
+.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -125,6 +125,22 @@ test-kserve: .venv/test .venv-kserve/client ## Talk to the server with KServe's 
 
 test-perf-analyzer: .venv/test .venv-perf-analyzer/tool ## Sweep the server with perf_analyzer (needs libb64-0d)
 	@$(BIN)/python -m pytest tests/modelserver/oip/test_perf_analyzer.py -m slow
+
+.venv-load/ready:
+	@$(PYTHON) -m venv .venv-load
+	@echo "Installing Locust into .venv-load (about a minute) ..."
+	@.venv-load/bin/pip --quiet --disable-pip-version-check install 'locust>=2.30'
+	@touch $@
+
+URL ?= http://localhost:8080
+USERS ?= 20
+RAMP ?= 5
+SECONDS ?= 60
+loadtest: .venv-load/ready ## Let simulated people ask a running service: make loadtest URL=http://...
+	@mkdir -p build
+	@.venv-load/bin/locust -f examples/load/locustfile.py --host $(URL) --headless \
+		--users $(USERS) --spawn-rate $(RAMP) --run-time $(SECONDS)s --html build/loadtest.html $(LOAD)
+	@echo "Report: build/loadtest.html"
 
 lint: .venv/test
 	@$(BIN)/ruff check .
