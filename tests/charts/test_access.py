@@ -4,7 +4,10 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from tests.charts.engines import Rendered
+import pytest
+
+from tests.charts.engines import Helm4, Rendered
+from tests.charts.scenarios import SCENARIOS, read
 from tests.charts.tables import ABSENT, Case, cases, check, look
 
 ONE, TWO = "11" * 32, "22" * 32
@@ -349,3 +352,21 @@ def test_bindings_have_names_of_their_own(render: Callable[..., Rendered]) -> No
     bindings = [{"group": group, "role": role} for group in "ab" for role in ("view", "edit")]
     made = render({"rbac.bindings": bindings}).all("RoleBinding")
     assert len({item["metadata"]["name"] for item in made}) == 4
+
+
+def matches(prefix: str, path: str) -> bool:
+    """Whether a PathPrefix of Gateway API, or a Prefix of an Ingress, takes a path: by segments."""
+    segments = prefix.strip("/").split("/")
+    return segments == [""] or path.strip("/").split("/")[: len(segments)] == segments
+
+
+@pytest.mark.parametrize("scenario", ["shared-gateway", "ingress"])
+def test_paths_of_a_model(helm4: Helm4, scenario: str) -> None:
+    """The paths that a shared host is told to use cover every form of a scoring request."""
+    values = read(SCENARIOS[scenario])
+    paths = values[scenario.removeprefix("shared-")]["paths"]
+    assert helm4.render(values).objects
+    forms = ("v1/models/{}:predict", "v1/models/{}/versions/1:predict", "v1/models/{}")
+    for form in (*forms, "v2/models/{}/infer", "v2/models/{}/versions/1/infer"):
+        assert any(matches(prefix, form.format("faq")) for prefix in paths), form
+        assert not any(matches(prefix, form.format("faq2")) for prefix in paths), form

@@ -132,6 +132,15 @@ WORDS = [
     ({"ingress.enabled": True}, "ingress.host is missing: set the host name"),
     ({"ingress.host": "a.b"}, "ingress.host is set, but ingress.enabled is false: set it to true"),
     (
+        {**OWN, "gateway.paths": ["/v1/models/faq"]},
+        "gateway.paths has /v1/models/faq, which does not cover /v1/models/faq:predict",
+        "add that path too",
+    ),
+    (
+        {"ingress.paths": ["/v1/models/faq/", "/v1/models/other:predict"]},
+        "ingress.paths has /v1/models/faq/, which does not cover /v1/models/faq:predict",
+    ),
+    (
         {"ingress.enabled": True, "ingress.host": "a.b"},
         "ingress.tlsSecretName is missing",
         "name a TLS Secret",

@@ -180,12 +180,18 @@
 {{- else if or $service.sourceRanges $service.allowAll }}
 - service.sourceRanges and service.allowAll are for service.type LoadBalancer, but it is {{ $service.type }}: set that, or remove them
 {{- end }}
-{{- range list "gateway" "ingress" }}
-{{- $way := get $v . }}
+{{- range $kind := list "gateway" "ingress" }}
+{{- $way := get $v $kind }}
 {{- if and $way.enabled (not $way.host) }}
-- {{ . }}.host is missing: set the host name that callers use
+- {{ $kind }}.host is missing: set the host name that callers use
 {{- else if and $way.host (not $way.enabled) }}
-- {{ . }}.host is set, but {{ . }}.enabled is false: set it to true, or remove the host
+- {{ $kind }}.host is set, but {{ $kind }}.enabled is false: set it to true, or remove the host
+{{- end }}
+{{- range $path := $way.paths }}
+{{- $predict := printf "%s:predict" (trimSuffix "/" $path) }}
+{{- if and (regexMatch "^/v1/models/[^/:]+/?$" $path) (not (has $predict $way.paths)) }}
+- {{ $kind }}.paths has {{ $path }}, which does not cover {{ $predict }}, because a prefix ends at a slash: add that path too
+{{- end }}
 {{- end }}
 {{- end }}
 {{- if and $v.ingress.enabled (not $v.ingress.tlsSecretName) }}
