@@ -15,7 +15,7 @@ BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah))
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools lint lock lock-images images clean
+.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools az-options lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -159,6 +159,14 @@ lock-images: build/lock/bin/uv ## Write the versions and hashes that the images 
 	@$(COMPILE) setup.cfg --extra cpu --extra fast -c constraints.txt -o docker/requirements-cpu.txt
 	@$(COMPILE) setup.cfg --extra gpu --extra fast -c constraints.txt -o docker/requirements-gpu.txt
 	@$(COMPILE) docker/requirements-build.in -o docker/requirements-build.txt
+
+build/az/bin/az:
+	@$(PYTHON) -m venv build/az
+	@echo "Installing azure-cli into build/az (700 MB, a few minutes) ..."
+	@build/az/bin/pip --quiet --disable-pip-version-check install azure-cli==2.91.0
+
+az-options: build/az/bin/az ## Look the az commands of docs/aks.md up in azure-cli
+	@build/az/bin/python tests/docs/make_az_options.py
 
 images: ## Build both images; MODELS=models bakes models in, BASE=... takes another base
 	@$(BUILD_IMAGE) -f docker/Dockerfile.cpu -t scoring-cpu:$(VERSION) .

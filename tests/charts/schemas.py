@@ -19,6 +19,7 @@ _CUSTOM = {
     ("gateway.networking.k8s.io/v1", "Gateway"): "gateway-api/gateway.networking.k8s.io/v1",
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): "gateway-api/gateway.networking.k8s.io/v1",
     ("keda.sh/v1alpha1", "ScaledObject"): "keda/keda.sh/v1alpha1",
+    ("keda.sh/v1alpha1", "TriggerAuthentication"): "keda/keda.sh/v1alpha1",
     ("monitoring.coreos.com/v1", "PodMonitor"): "prometheus-operator/monitoring.coreos.com/v1",
     ("monitoring.coreos.com/v1", "PrometheusRule"): "prometheus-operator/monitoring.coreos.com/v1",
 }
