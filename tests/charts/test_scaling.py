@@ -191,3 +191,14 @@ def test_one_owner_of_the_replicas(helm4: Helm4, scenario: str) -> None:
 def test_disruption_budget(render: Callable[..., Rendered], case: Case) -> None:
     """A budget exists where it can be kept; a single pod must not block the drain of its node."""
     check(render, case)
+
+
+@pytest.mark.parametrize(("load", "wait"), [(120, "600s"), (3600, "3660s")])
+def test_patience_of_the_alert(render: Callable[..., Rendered], load: int, wait: str) -> None:
+    """A model that may load for an hour is not reported before."""
+    on = {"metrics.monitor.enabled": True, "metrics.rules.enabled": True}
+    (group,) = render({**on, "model.loadTimeoutSeconds": load}).one("PrometheusRule")["spec"][
+        "groups"
+    ]
+    waits = {row["alert"]: row.get("for") for row in group["rules"]}
+    assert waits["ScoringModelNotReady"] == wait

@@ -169,6 +169,15 @@ def test_queries(
             assert "job" in labels, f"other releases would count too: {text}"
 
 
+def test_a_model_that_is_not_ready_has_no_series(
+    serve: Callable[..., RunningServer], tmp_path: Path
+) -> None:
+    """The alert ScoringModelNotReady looks for pods that are read but have no such series."""
+    text = serve(tmp_path, "--allow-no-models", "true").request("/metrics", management=True).body
+    assert re.search(rb"^modelserver_inflight_requests 0", text, re.MULTILINE)
+    assert not re.search(rb"^modelserver_model_ready\{", text, re.MULTILINE)
+
+
 def test_autoscaler_metrics(helm4: Helm4, series: dict[str, Any]) -> None:
     """The HPA asks for metrics that the server has, one series for each pod."""
     hpa = helm4.render(read(SCENARIOS["monitoring"])).one("HorizontalPodAutoscaler")
