@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from modelserver import reloading
+from modelserver.calls import Call
 from modelserver.errors import ArtefactError, LoadFailed, NotFound, Unavailable
 from modelserver.load_record import LoadRecord
 from modelserver.metrics import Metrics
@@ -237,6 +238,26 @@ def test_old_version_answers_what_it_has_accepted(open_shop: Callable[..., Shop]
     del held
     assert [each() for each in freed] == [None, None]
     shop.await_event("model_unloaded")
+
+
+def test_threads_end_with_their_model(open_shop: Callable[..., Shop]) -> None:
+    """The threads that run batches of a model end once it serves no more, and free its session."""
+    shop = open_shop(1)
+    before = set(threading.enumerate())
+    model = shop.reloader.serving.get("times")
+    call = Call(model.read([3.0], {}).parts)
+    model.batcher.submit(call)
+    model.batcher.wake()
+    done = threading.Event()
+    model.batcher.when_done(call, done.set)
+    assert done.wait(60)
+    (thread,) = set(threading.enumerate()) - before
+    session = weakref.ref(model._onnx_model)
+    del model, call
+    shop.reloader.unload("times")
+    shop.published.clear()
+    thread.join(60)
+    assert session() is None
 
 
 def test_replaced_files_keep_the_series(open_shop: Callable[..., Shop]) -> None:

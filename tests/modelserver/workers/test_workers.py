@@ -101,6 +101,9 @@ def test_one_server(server: RunningServer, models: Path) -> None:
 
     assert order(server, "models/times/unload").status == 200
     assert versions(server) == {404}
+    for _ in range(4):  # two versions in two workers
+        server.wait_for("model_unloaded")
+    assert metric(server, requests) == 0
     os.kill(pids(server)[1], signal.SIGKILL)
     server.wait_for("worker_ended")
     # The new one cannot load what is damaged now, so it ends; the other one goes on.
