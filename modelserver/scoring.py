@@ -13,7 +13,7 @@ from modelserver import timeouts, v1
 from modelserver.access import Access
 from modelserver.auth.guard import OPEN, Guard
 from modelserver.calls import Call
-from modelserver.errors import LengthRequired, MethodNotAllowed, TooLarge
+from modelserver.errors import LengthRequired, MethodNotAllowed, ServingError, TooLarge
 from modelserver.exchange import Exchange, Headers, HttpRequest, Pending
 from modelserver.inflate import inflate
 from modelserver.model import ServedModel
@@ -163,6 +163,13 @@ class Scoring:
         except Exception as error:
             return exchange.refuse(error)
         return None
+
+    def is_quick(self, found: Found) -> bool:
+        """Whether the model of a path is so quick that an event loop may wait for it."""
+        try:
+            return self._scorer.find(found.model, found.version).batcher.is_quick
+        except ServingError:  # to refuse is quick
+            return True
 
     def _find(self, path: str) -> Found | None:
         for route in self._routes:

@@ -37,7 +37,7 @@ HOMES = {
         "orjson": ["modelserver.jsontext"],
         "prometheus_client": ["modelserver.metrics"],
         "uvloop": ["modelserver.http.event_loop"],
-        "waitress": ["modelserver.http.waitress_front"],
+        "waitress": ["modelserver.http.waitress_connection", "modelserver.http.waitress_front"],
         "werkzeug": ["modelserver.pages", "modelserver.multipart"],
     },
     "converters": {

@@ -12,6 +12,12 @@ LINGER_SECONDS = 2.0
 """How long a refused client may go on sending: closing at once would reset the connection, and
 the refusal would be lost before the client reads it."""
 
+TURN_SECONDS = 0.005
+"""How long one turn of a loop begins requests, or runs models, before sockets come again."""
+
+QUICK_BODY_BYTES = 64 * 1024
+"""Longer bodies are never read in a loop."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -18,20 +18,15 @@ from functools import partial
 
 from modelserver.exchange import HttpRequest, Pending
 from modelserver.http.connection import Cancel, Respond
+from modelserver.http.limits import QUICK_BODY_BYTES, TURN_SECONDS
 from modelserver.http.request_reader import Request
 from modelserver.http.response import Response
 from modelserver.pace import Pace
 from modelserver.replies import Reply, request_id
 from modelserver.scoring import Found, Scoring
 
-TURN_SECONDS = 0.005
-"""How long a turn begins requests, and how long it then runs models, before sockets come again."""
-
-QUICK_BODY_BYTES = 64 * 1024
-"""Longer bodies are never read in the loop."""
-
 QUICK_READ_SECONDS = 0.001
-"""Nor are those that will take longer than this, by what those before them took."""
+"""A body is not read in the loop either when those before it took longer than this to read."""
 
 _KIBIBYTE = 1024
 _ANY_LENGTH = 2**31  # for a line without steps

@@ -208,7 +208,12 @@ def start_scoring(kind: str) -> Iterator[Callable[..., Scored]]:
         metrics = Metrics()
         scorer = Scorer(metrics)
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
-        access = Access(lambda event, **fields: events.put(fields), metrics)
+        access = Access(
+            lambda event, **fields: events.put(
+                {**fields, "thread": threading.current_thread().name}
+            ),
+            metrics,
+        )
         scoring = Scoring(
             scorer,
             access,

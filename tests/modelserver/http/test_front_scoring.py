@@ -150,6 +150,20 @@ def test_small_and_large_bodies(sums: Scored, count: int) -> None:
         assert client.read().json["predictions"] == [[n + 0.375] for n in range(count)]
 
 
+def test_quick_models_answer_in_the_loop(sums: Scored) -> None:
+    """What a model answers sooner than a thread wakes is answered by the thread that read it."""
+    with sums.connect() as client:
+        threads = []
+        while "http" not in threads:  # until it is known that the model is quick
+            client.send(post(SUM, rows([1, 2, 3])))
+            assert client.read().status == 200
+            threads.append(sums.next_record()["thread"])
+            assert len(threads) < 500
+        client.send(post(SUM, json.dumps(rows([1, 2, 3])).encode() + b" " * 80_000))
+        assert client.read().status == 200
+        assert sums.next_record()["thread"] != "http"
+
+
 def test_answers_never_cross(sums: Scored) -> None:
     """Each of many clients gets the answers to its own questions, in order."""
 

@@ -13,9 +13,10 @@ import pytest
 pytest.importorskip("httptools", reason="needs the extra `fast`")
 
 from modelserver.exchange import HttpRequest, Pending
+from modelserver.http.limits import QUICK_BODY_BYTES, TURN_SECONDS
 from modelserver.http.request_reader import Request
 from modelserver.http.response import Response
-from modelserver.http.turns import QUICK_BODY_BYTES, TURN_SECONDS, Turns
+from modelserver.http.turns import Turns
 from modelserver.replies import Reply
 from modelserver.scoring import Found, Route
 from modelserver.work import Work
