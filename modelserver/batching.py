@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from modelserver.calls import Arrays, Call, Part, hand_out, join, too_late
-from modelserver.errors import Overloaded
+from modelserver.errors import DeadlineExceeded, Overloaded
 from modelserver.pace import Load, Pace
 
 _QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
@@ -23,7 +23,8 @@ class Batcher:
     """The queue and the runners of one model.
 
     Args:
-        run: scores a batch; called from several threads when there are several runners.
+        run: scores a batch of so many rows, until a deadline at most; called from several threads
+            when there are several runners.
         max_batch_rows: most rows of a batch.
         max_queue_rows: most rows that may wait.
         instances: runners, which is how many batches run at a time.
@@ -34,7 +35,7 @@ class Batcher:
 
     def __init__(
         self,
-        run: Callable[[Arrays, int], Arrays],
+        run: Callable[[Arrays, int, float], Arrays],
         *,
         max_batch_rows: int,
         max_queue_rows: int,
@@ -272,10 +273,14 @@ class Batcher:
     def _run_parts(self, batch: list[Part]) -> Mapping[Part, Exception]:
         """Run a batch and give each part its outputs; returns the errors of those that have none.
 
-        When a batch of several fails, each is run alone, so that only the guilty one fails.
+        When a batch of several fails, each is run alone, so that only the guilty one fails. A run
+        goes on as long as anybody waits for it.
         """
+        rows, deadline = sum(part.rows for part in batch), max(p.call.deadline for p in batch)
         try:
-            outputs = self._run(join(batch), sum(part.rows for part in batch))
+            outputs = self._run(join(batch), rows, deadline)
+        except DeadlineExceeded as error:
+            return dict.fromkeys(batch, error)
         except Exception as error:
             if len(batch) == 1:
                 return {batch[0]: error}

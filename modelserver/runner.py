@@ -1,5 +1,6 @@
 """Runs the batches of one model and counts them."""
 
+import math
 import time
 
 import numpy as np
@@ -32,16 +33,17 @@ class Runner:
         self._signature = signature
         self._buckets = buckets
 
-    def run(self, arrays: Arrays, rows: int) -> Arrays:
+    def run(self, arrays: Arrays, rows: int, deadline: float = math.inf) -> Arrays:
         """Run one batch of at most `max_batch_rows` rows, or one call of a model without rows.
 
         Raises:
+            DeadlineExceeded: the deadline, on `time.perf_counter()`, came first.
             ModelFailed: the model raised, or answered another number of rows.
         """
         started = time.perf_counter()
         joined = self._signature.has_rows and not arrays.keys() & self._signature.optional
         padded = self._buckets.pad(arrays) if self._buckets and joined else arrays
-        outputs = self._onnx_model.run(padded)
+        outputs = self._onnx_model.run(padded, deadline)
         if joined:
             _check_rows(len(next(iter(padded.values()))), outputs)
         if padded is not arrays:

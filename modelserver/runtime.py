@@ -1,5 +1,6 @@
 """A loaded ONNX model; the only module that knows ONNX Runtime."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +12,10 @@ import numpy as np
 import onnxruntime
 
 from modelserver.datatypes import BYTES
-from modelserver.errors import ArtefactError, ModelFailed, RefusedByModel
+from modelserver.errors import ArtefactError, DeadlineExceeded, ModelFailed, RefusedByModel
 from modelserver.manifest import ANY_SIZE, TensorSpec
 from modelserver.onnx_types import Keys, ValueType, maps_to_tensor, read_type
+from modelserver.watchdog import Watchdog
 
 _ERRORS_ONLY, _FATAL_ONLY = 3, 4  # ONNX Runtime's log severities
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu")
@@ -87,9 +89,7 @@ class OnnxModel:
         # ONNX Runtime can keep on the device what is a tensor of numbers.
         specs = (*self.inputs, *self.optional_inputs, *self.outputs)
         self._binds = self.on_gpu and not self._maps and all(s.datatype != BYTES for s in specs)
-        # An input that a node refuses is the caller's affair; the session's level would print it.
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.log_severity_level = _FATAL_ONLY
+        self._watchdog = Watchdog()
 
     @property
     def provider(self) -> str:
@@ -106,31 +106,43 @@ class OnnxModel:
         """The keys of each output that is made of maps, by column; known after the first run."""
         return self._keys
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(
+        self, feeds: Mapping[str, np.ndarray], deadline: float = math.inf
+    ) -> dict[str, np.ndarray]:
         """Score one batch.
 
         Args:
             feeds: each input's name and array; optional ones may be missing.
+            deadline: the `time.perf_counter()` at which the run is ended between two nodes.
 
         Returns:
             Each output's name and array.
 
         Raises:
             RefusedByModel: this input made a node of the graph fail.
+            DeadlineExceeded: the deadline came first.
             ModelFailed: the model failed for another reason.
         """
         run = self._run_bound if self._binds else self._run
+        options = _run_options()
+        watched = self._watchdog.watch(deadline, lambda: setattr(options, "terminate", True))
         try:
-            values = run(feeds)
+            values = run(feeds, options)
         except Exception as error:
+            if options.terminate:
+                raise DeadlineExceeded("the model did not come back in time") from error
             raise _blame(error) from error
+        finally:
+            self._watchdog.leave(watched)
         outputs = dict(zip(self._output_names, values, strict=True))
         for name, datatype in self._maps.items():
             outputs[name] = self._lay_out(name, outputs[name], datatype)
         return outputs
 
-    def _run(self, feeds: Mapping[str, np.ndarray]) -> Sequence[Any]:
-        outputs: Sequence[Any] = self._session.run(self._output_names, feeds, self._run_options)
+    def _run(
+        self, feeds: Mapping[str, np.ndarray], options: onnxruntime.RunOptions
+    ) -> Sequence[Any]:
+        outputs: Sequence[Any] = self._session.run(self._output_names, feeds, options)
         return outputs
 
     def _lay_out(self, name: str, maps: Any, datatype: str) -> np.ndarray:
@@ -144,7 +156,10 @@ class OnnxModel:
         return rows
 
     def _run_bound(
-        self, feeds: Mapping[str, np.ndarray], output_device: str = "cuda"
+        self,
+        feeds: Mapping[str, np.ndarray],
+        options: onnxruntime.RunOptions,
+        output_device: str = "cuda",
     ) -> Sequence[np.ndarray]:
         """Run with outputs that stay on the device until all are there, then copy them once."""
         binding = self._session.io_binding()
@@ -152,9 +167,16 @@ class OnnxModel:
             binding.bind_cpu_input(name, array)
         for name in self._output_names:
             binding.bind_output(name, output_device, self._gpu_id)
-        self._session.run_with_iobinding(binding, self._run_options)
+        self._session.run_with_iobinding(binding, options)
         outputs: Sequence[np.ndarray] = binding.copy_outputs_to_cpu()
         return outputs
+
+
+def _run_options() -> onnxruntime.RunOptions:
+    options = onnxruntime.RunOptions()
+    # An input that a node refuses is the caller's affair; the session's level would print it.
+    options.log_severity_level = _FATAL_ONLY
+    return options
 
 
 def runtime_version() -> str:

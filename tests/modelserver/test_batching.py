@@ -28,15 +28,19 @@ class Model:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.batches: list[list[float]] = []
+        self.deadlines: list[float] = []
         self.during: Callable[[], object] = lambda: None
 
-    def __call__(self, arrays: Arrays, rows: int) -> Arrays:
+    def __call__(self, arrays: Arrays, rows: int, deadline: float) -> Arrays:
         values = arrays["x"]
+        self.deadlines.append(deadline)
         assert len(values) == rows
         self.batches.append(values.ravel().tolist())
         self.clock.now += 1
         during, self.during = self.during, lambda: None
         during()
+        if 14 in values:
+            raise DeadlineExceeded("14")
         if 13 in values:
             raise ModelFailed("13")
         return {"y": values * 2}
@@ -295,3 +299,24 @@ def test_threads_of_the_batcher(model: Model) -> None:
     batcher.close()
     threads[0].join(60)
     assert not threads[0].is_alive()
+
+
+def test_a_run_lasts_as_long_as_somebody_waits(make: Callable[..., Batcher], model: Model) -> None:
+    """A batch may take until the last of its deadlines, not the first."""
+    batcher, calls = make(), [call(1, deadline=200.0), call(2, deadline=300.0)]
+    for one in calls:
+        batcher.submit(one)
+    batcher.run(calls[0])
+    assert (model.batches, model.deadlines) == ([[1, 2]], [300.0])
+
+
+def test_a_run_that_was_ended_is_not_tried_again(
+    make: Callable[..., Batcher], model: Model
+) -> None:
+    """When the time of a batch ran out, running its members one by one would only take longer."""
+    batcher, calls = make(), [call(1), call(14)]
+    for one in calls:
+        batcher.submit(one)
+    batcher.run(calls[0])
+    assert model.batches == [[1, 14]]
+    assert [type(one.error) for one in calls] == [DeadlineExceeded] * 2

@@ -128,7 +128,7 @@ class CountingModel:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
 
-    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def run(self, feeds: Mapping[str, np.ndarray], deadline: float) -> dict[str, np.ndarray]:
         self.batches.append([len(array) for array in feeds.values()])
         return {"both": feeds["left"], "twice": feeds["right"]}
 

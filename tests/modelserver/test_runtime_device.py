@@ -1,18 +1,21 @@
 """Where models run: what was asked for, what ONNX Runtime made of it, and who is told."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnxruntime import RunOptions
 
 from modelserver import runtime
-from modelserver.errors import ArtefactError
+from modelserver.errors import ArtefactError, DeadlineExceeded
 from modelserver.model import ServedModel
 from modelserver.runtime import Device, OnnxModel
 from tests.conftest import RunningServer
 from tests.modelserver.image_samples import picture, publish_corners, save
+from tests.modelserver.samples import publish_slow
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 needs_cpu_package = pytest.mark.skipif(
@@ -38,7 +41,7 @@ def test_auto_says_what_it_took(serve: Callable[..., RunningServer], linear_arte
         loaded = server.wait_for("model_loaded")
         ready = server.wait_for("ready")
         server.url, server.management_url = ready["url"], ready["management_url"]
-        assert (loaded["device"], loaded["provider"]) == ("auto", CPU)
+        assert loaded["provider"] == CPU
         assert server.request("/v1/models/sum").json["provider"] == CPU
         metrics = server.request("/metrics", management=True).body.decode()
         assert f'provider="{CPU}"' in metrics
@@ -115,7 +118,7 @@ def test_bound_run_is_a_run(linear_artefact: Path) -> None:
     """Binding outputs to the device, as on a GPU, answers what the plain call answers."""
     model = OnnxModel(linear_artefact / "model.onnx", 1)
     feeds = {"x": np.arange(6, dtype=np.float32).reshape(2, 3)}
-    (bound,) = model._run_bound(feeds, output_device="cpu")
+    (bound,) = model._run_bound(feeds, RunOptions(), output_device="cpu")
     np.testing.assert_array_equal(bound, model.run(feeds)["y"])
 
 
@@ -126,9 +129,9 @@ def test_gpu_batches_have_warmed_sizes(
     folder = publish_corners(tmp_path, max_batch_rows=6)
     sizes: list[int] = []
 
-    def run_bound(self: OnnxModel, feeds: Mapping[str, np.ndarray]) -> Any:
+    def run_bound(self: OnnxModel, feeds: Mapping[str, np.ndarray], options: RunOptions) -> Any:
         sizes.append(len(feeds["image"]))
-        return self._run(feeds)
+        return self._run(feeds, options)
 
     pretend(CUDA)
     monkeypatch.setattr(OnnxModel, "_run_bound", run_bound)
@@ -141,3 +144,13 @@ def test_gpu_batches_have_warmed_sizes(
     single = [model.score([image], {"top_k": 1})[0] for image in images]
     assert predictions == single
     assert set(sizes) == {1, 2, 4, 6}
+
+
+@pytest.mark.parametrize("deadline", [0.05, 0.0])
+def test_a_run_ends_at_its_deadline(tmp_path: Path, deadline: float) -> None:
+    """A model that would go on for days is stopped, and the next run is as if nothing was."""
+    model = OnnxModel(publish_slow(tmp_path) / "model.onnx", 1)
+    with pytest.raises(DeadlineExceeded):
+        model.run({"turns": np.array([[10**12]])}, time.perf_counter() + deadline)
+    done = model.run({"turns": np.array([[1]])}, time.perf_counter() + 3600)
+    np.testing.assert_array_equal(done["done"], [[1]])
