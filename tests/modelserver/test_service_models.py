@@ -3,6 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import tritonclient.http as triton
+from tritonclient.utils import InferenceServerException
+
 from tests.conftest import RunningServer
 from tests.modelserver.samples import publish_times
 
@@ -30,6 +34,26 @@ def test_models_come_and_go(serve: Serve, tmp_path: Path) -> None:
     assert server.request(path, {"instances": [3]}).status == 404
     assert server.request("/readyz", management=True).status == 503
     assert server.request("/v2/health/ready").status == 503
+
+
+def test_official_client(serve: Serve, tmp_path: Path) -> None:
+    """tritonclient controls the repository as it does Triton's, but cannot bring files in."""
+    publish_times(tmp_path, 1)
+    server = serve(tmp_path)
+    with triton.InferenceServerClient(server.management_url.removeprefix("http://")) as client:
+        ready = {"name": "times", "version": "1", "state": "READY", "reason": ""}
+        assert client.get_model_repository_index() == [ready]
+        client.unload_model("times")
+        gone = {**ready, "state": "UNAVAILABLE", "reason": "unloaded"}
+        assert client.get_model_repository_index() == [gone]
+        for more in ({"config": "{}"}, {"config": "{}", "files": {"file:1/model.onnx": b"x"}}):
+            with pytest.raises(InferenceServerException, match="load takes none, got '"):
+                client.load_model("times", **more)
+        assert client.get_model_repository_index() == [gone]
+        client.load_model("times")
+        assert client.get_model_repository_index() == [ready]
+        with pytest.raises(InferenceServerException, match="no model 'other' in the folder"):
+            client.load_model("other")
 
 
 def test_folder_is_polled(serve: Serve, tmp_path: Path) -> None:
