@@ -17,6 +17,7 @@ from converters.errors import ParityFailed, UnsupportedModel, UsageError
 from converters.output_folder import check_writable
 from converters.parity import PARITY_NAME, Examples, Parity, compare
 from converters.report import Report, write_report
+from converters.session_options import choose_session_options
 from modelserver.artefact import GOLDEN_RESPONSE, Draft, new_artefact, next_version
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError, ServingError
@@ -139,6 +140,7 @@ def _fill(draft: Draft, publication: Publication, place: Place, report: Report) 
         draft.write_json(publication.golden_name, publication.golden_request)
     draft.write_json(GOLDEN_RESPONSE, {"predictions": []})
     manifest = _manifest(publication, place, OnnxModel(path, threads=1))
+    manifest = choose_session_options(draft, manifest, publication.examples)
 
     # Sealed once without answers, so that the server's own loading code can be used to get them.
     model = ServedModel.assemble(draft.seal(manifest), available_cpus())
@@ -159,6 +161,7 @@ def _fill(draft: Draft, publication: Publication, place: Place, report: Report) 
             "folder": str(place.folder),
             "model.onnx": f"{len(publication.onnx_model) / 1e6:.2f} MB",
             "task": publication.task,
+            "session options": dict(manifest.session_options) or "those of ONNX Runtime",
         },
     )
     write_report(draft, report)

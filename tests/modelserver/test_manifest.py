@@ -20,6 +20,7 @@ GOOD: dict[str, Any] = {
     "tolerances": {"absolute": 1e-4, "relative": 0},
     "created": "2026-01-01T00:00:00Z",
     "batching": {"max_batch_rows": 32},
+    "runtime": {"session_options": {"session.disable_quant_qdq": "1"}},
     "preprocessing": {"max_characters": 10},
     "parameters": {"top_k": 5},
     "parity": {"compared": 2},
@@ -54,6 +55,7 @@ WRONG: dict[str, list[Any]] = {
         {"max_batch_rows": True},
         {"max_batch_rows": 1, "more": 1},
     ],
+    "runtime": [*NOT_OBJECTS, {"more": {}}, {"session_options": {"x": 1}}, {"session_options": 1}],
     "preprocessing": NOT_OBJECTS,
     "parameters": NOT_OBJECTS,
     "parity": NOT_OBJECTS,
@@ -120,11 +122,18 @@ def test_text_is_stable() -> None:
     assert manifest.to_json() == manifest.to_json()
 
 
-@pytest.mark.parametrize("field", [field for field in GOOD if field != "schema_version"])
+@pytest.mark.parametrize(
+    "field", [field for field in GOOD if field not in ("schema_version", "runtime")]
+)
 def test_missing_field(field: str) -> None:
     """A missing field is refused by name."""
     with pytest.raises(ArtefactError, match=f"^manifest.json: missing field {field}$"):
         read(lambda values: values.pop(field))
+
+
+def test_optional_field() -> None:
+    """A manifest that says nothing of the runtime asks for nothing special."""
+    assert read(lambda values: values.pop("runtime")).session_options == {}
 
 
 def test_unknown_field() -> None:
