@@ -72,6 +72,11 @@ class Trial:
         self._process.wait(_STOP_SECONDS)
         self._close()
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def cpu_seconds(self) -> float:
         """What the server has used of processors so far."""
         fields = self._status("stat").rpartition(")")[2].split()
@@ -104,4 +109,4 @@ class Trial:
         self._folder.cleanup()
 
     def _status(self, name: str) -> str:
-        return Path(f"/proc/{self._process.pid}/{name}").read_text()
+        return Path(f"/proc/{self.pid}/{name}").read_text()

@@ -1,0 +1,218 @@
+"""Does memory stay where it is? A server under a mix of good, bad, slow and aborted requests.
+
+    python benchmarks/soak.py --models build/demo --minutes 30
+    python benchmarks/soak.py --models build/demo --requests 1000000 --kinds good
+
+Serves the model in a real process; clients in this process keep asking. Resident memory and open descriptors are read every second. Prints the memory
+at the beginning and the end, its slope with the standard error, and the answers by status.
+"""
+
+import argparse
+import random
+import socket
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from urllib.request import urlopen
+
+from machine import describe_machine
+
+from modelserver.artefact import Artefact, find_artefacts
+from modelserver.profiling.trial import Trial
+
+WARM_UP_SHARE = 0.2  # of the samples: caches fill and the allocator takes what it keeps
+RECEIVE_BYTES = 65536
+
+
+class Client:
+    """One caller; each kind of request is a method that leaves the connection usable or closed.
+
+    Args:
+        address: of the server.
+        good: a request that is answered 200.
+        path: its path.
+    """
+
+    def __init__(self, address: tuple[str, int], good: bytes, path: str) -> None:
+        self._address = address
+        self._good = good
+        self._path = path
+        self._random = random.Random()
+        self._connection: socket.socket | None = None
+
+    def good(self) -> str:
+        """A request of the kind that the service is for."""
+        return self._exchange(self._good)
+
+    def bad(self) -> str:
+        """A request that must be refused."""
+        body = self._random.choice(
+            [b"{", b'{"instances": [7]}', b"[" * 500, b"\xff" * 2000, b'{"instances": []}']
+        )
+        return self._exchange(
+            f"POST {self._path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+
+    def lost(self) -> str:
+        """A path that does not exist, a new one each time."""
+        return self._exchange(f"GET /{self._random.random()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+
+    def slow(self) -> str:
+        """A request that arrives in pieces."""
+        connection = self._connect()
+        for i in range(0, len(self._good), len(self._good) // 4 + 1):
+            connection.sendall(self._good[i : i + len(self._good) // 4 + 1])
+            time.sleep(0.02)
+        return self._read(connection)
+
+    def aborted(self) -> str:
+        """A caller that hangs up in the middle of its request, or before the answer."""
+        connection = self._connect()
+        whole = self._random.random() < 0.5
+        connection.sendall(self._good if whole else self._good[: len(self._good) // 2])
+        self._close()
+        return "aborted"
+
+    def _exchange(self, request: bytes) -> str:
+        connection = self._connect()
+        connection.sendall(request)
+        return self._read(connection)
+
+    def _read(self, connection: socket.socket) -> str:
+        answer = b""
+        while b"\r\n\r\n" not in answer:
+            chunk = connection.recv(RECEIVE_BYTES)
+            if not chunk:
+                self._close()
+                return "closed"
+            answer += chunk
+        head, _, body = answer.partition(b"\r\n\r\n")
+        headers = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+        while len(body) < int(headers.get(b"content-length", b"0")):
+            body += connection.recv(RECEIVE_BYTES)
+        if headers.get(b"connection") == b"close":
+            self._close()
+        return head[9:12].decode()
+
+    def _connect(self) -> socket.socket:
+        if self._connection is None:
+            self._connection = socket.create_connection(self._address, timeout=60)
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+
+class Soak:
+    """Clients that ask until told to stop, and what they got."""
+
+    def __init__(self, make: Callable[[], Client], kinds: list[str], requests: int) -> None:
+        self._make = make
+        self._kinds = kinds
+        self._left = requests
+        self._lock = threading.Lock()
+        self.answers: Counter[str] = Counter()
+        self.stop = threading.Event()
+
+    def ask(self) -> None:
+        """Be one client."""
+        client = self._make()
+        while not self.stop.is_set():
+            kind = random.choice(self._kinds)
+            try:
+                answer = getattr(client, kind)()
+            except OSError as error:
+                answer = type(error).__name__
+            with self._lock:
+                self.answers[f"{kind} {answer}"] += 1
+                self._left -= 1
+                if not self._left:
+                    self.stop.set()
+
+
+def sample(process: int) -> tuple[int, int]:
+    """Resident bytes and open descriptors of a process."""
+    status = Path(f"/proc/{process}/statm").read_text().split()
+    return int(status[1]) * 4096, len(list(Path(f"/proc/{process}/fd").iterdir()))
+
+
+def slope(seconds: list[float], values: list[float]) -> tuple[float, float]:
+    """The least-squares slope of values over time, and its standard error."""
+    line = statistics.linear_regression(seconds, values)
+    rest = [v - line.slope * s - line.intercept for s, v in zip(seconds, values, strict=True)]
+    spread = sum((s - statistics.fmean(seconds)) ** 2 for s in seconds)
+    return line.slope, (sum(r * r for r in rest) / max(1, len(rest) - 2) / spread) ** 0.5
+
+
+def report(front: str, samples: list[tuple[float, int, int]], answers: Counter[str]) -> None:
+    """Print what was seen."""
+    settled = samples[int(len(samples) * WARM_UP_SHARE) :]
+    times = [s[0] for s in settled]
+    first, last = settled[: len(settled) // 10 or 1], settled[-(len(settled) // 10 or 1) :]
+    rise, error = slope(times, [s[1] / 2**20 for s in settled])
+    begin, end = (statistics.median(s[1] for s in part) / 2**20 for part in (first, last))
+    descriptors = [statistics.median(s[2] for s in part) for part in (first, last)]
+    print("\n| server | requests | minutes | MB, warm | MB, end | MB an hour | descriptors |")
+    print("|---|---|---|---|---|---|---|")
+    cells = [
+        *(front, f"{sum(answers.values()):,}", f"{samples[-1][0] / 60:.1f}"),
+        *(f"{begin:.1f}", f"{end:.1f}", f"{rise * 3600:+.2f} ± {error * 3600:.2f}"),
+        f"{descriptors[0]:g} -> {descriptors[1]:g}",
+    ]
+    print("| " + " | ".join(cells) + " |")
+    print("\nAnswers: " + ", ".join(f"{name} {count:,}" for name, count in sorted(answers.items())))
+    print(describe_machine("onnxruntime", "waitress"))
+
+
+def main() -> int:
+    """Run the soak; returns 1 when an answer had status 5xx or no answer came."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--http-server", default="waitress")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--requests", type=int, default=-1, help="stop after so many")
+    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--kinds", default="good,good,good,bad,lost,slow,aborted")
+    arguments = parser.parse_args()
+    artefact = Artefact.open(find_artefacts(arguments.models)[0])
+    golden = artefact.golden()
+    path = f"/v1/models/{artefact.manifest.name}:predict"
+    request = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {golden.content_type}\r\n"
+        f"Content-Length: {len(golden.request)}\r\n\r\n"
+    ).encode() + golden.request
+    with Trial(artefact.folder, {"http_server": arguments.http_server}) as trial:
+        soak = Soak(
+            lambda: Client(trial.address, request, path),
+            arguments.kinds.split(","),
+            arguments.requests,
+        )
+        threads = [threading.Thread(target=soak.ask) for _ in range(arguments.clients)]
+        for thread in threads:
+            thread.start()
+        started, samples = time.monotonic(), []
+        while not soak.stop.wait(1) and time.monotonic() - started < arguments.minutes * 60:
+            samples.append((time.monotonic() - started, *sample(trial.pid)))
+        soak.stop.set()
+        for thread in threads:
+            thread.join()
+        alive = urlopen(f"http://{trial.address[0]}:{trial.address[1]}/v2/health/ready").status
+    report(arguments.http_server, samples, soak.answers)
+    return int(alive != 200 or any(is_wrong(*name.split()) for name in soak.answers))
+
+
+def is_wrong(kind: str, answer: str) -> bool:
+    """Whether an answer is one that no request may get: a status 5xx, or none at all."""
+    return kind != "aborted" and answer[:1] not in ("2", "4")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
