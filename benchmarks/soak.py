@@ -3,8 +3,9 @@
     python benchmarks/soak.py --models build/demo --minutes 30
     python benchmarks/soak.py --models build/demo --requests 1000000 --kinds good
 
-Serves the model in a real process; clients in this process keep asking. Resident memory and open descriptors are read every second. Prints the memory
-at the beginning and the end, its slope with the standard error, and the answers by status.
+Serves the model in a real process; clients in this process keep asking. Resident memory and open
+descriptors are read every second. Prints the memory at the beginning and at the end, its slope with
+the standard error, and the answers by status.
 """
 
 import argparse

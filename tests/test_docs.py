@@ -131,3 +131,16 @@ def test_flags_of_the_converters_exist(name: str, capsys: pytest.CaptureFixture[
         modelserver(["--help"])
     known = set(FLAG.findall(capsys.readouterr().out))
     assert set(FLAG.findall((ROOT / "docs" / name).read_text())) - known == set()
+
+
+NAMED_TEST = re.compile(r"`([\w/]+\.py)(?:::(\w+))?`")
+
+
+def test_threats_are_tested() -> None:
+    """Every defence of the threat model names a test that is there."""
+    page = (ROOT / "docs" / "threat-model.md").read_text()
+    named = NAMED_TEST.findall(page)
+    assert len(named) > 30
+    for path, function in named:
+        text = (ROOT / "tests" / path).read_text()
+        assert not function or f"def {function}(" in text, f"{path}::{function}"
