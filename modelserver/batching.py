@@ -6,14 +6,14 @@ brings work to an idle model runs it itself, because handing it to another threa
 a small model takes; what comes in the meantime is queued and run by threads of our own.
 """
 
-import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from modelserver.calls import Arrays, Call, Part, hand_out, join, too_late
-from modelserver.errors import DeadlineExceeded, Overloaded
+from modelserver.admission import Admission
+from modelserver.calls import Arrays, Call, Part, hand_out, join
+from modelserver.errors import DeadlineExceeded
 from modelserver.pace import Load, Pace
 
 _QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
@@ -58,7 +58,9 @@ class Batcher:
         self._owed = False  # somebody relies on others to run what is queued; only if some is
         self._threads = 0
         self._closed = False
+        self._running_rows = 0
         self._pace = Pace()
+        self._admission = Admission(self._pace, max_batch_rows, max_queue_rows, instances)
         self._load = Load(instances)
         self.watch: Callable[[int, float], object] = lambda rows, seconds: None
         """Told the rows and seconds of each batch."""
@@ -88,38 +90,16 @@ class Batcher:
         return self._pace.is_known and seconds < _QUICK_SECONDS
 
     def check_room(self, deadline: float, rows: int = 1) -> None:
-        """Refuse work that would wait in vain.
-
-        Raises:
-            DeadlineExceeded: the deadline has passed.
-            Overloaded: the queue is full, or the work before it takes longer than the deadline.
-        """
-        queued = self._queue_rows
-        if not queued and deadline == math.inf:
-            return
-        wait = self._pace.predict(queued, self._max_batch_rows) / self._instances
-        retry_after = max(1, math.ceil(wait))
-        if queued and queued + rows > self._max_queue_rows:
-            raise Overloaded(
-                f"the model has {queued} rows waiting, at most {self._max_queue_rows} may; "
-                "try again",
-                retry_after,
-            )
+        """Refuse work that would wait in vain; raises as Admission.check."""
         left = deadline - self._clock()
-        if left <= 0:
-            raise too_late()
-        if wait > left:
-            raise Overloaded(
-                f"the model is busy for {wait:.3g} s, the request allows {left:.3g} s; try again",
-                retry_after,
-            )
+        self._admission.check(rows, self._queue_rows, self._running_rows, left)
 
     def submit(self, call: Call) -> None:
         """Queue a call; whoever submits it must `run` it or `wake` a thread for it.
 
         Raises:
-            DeadlineExceeded: see check_room.
-            Overloaded: see check_room.
+            DeadlineExceeded: no time is left.
+            Overloaded: the queue is full, or the work before it takes too long.
         """
         with self._lock:
             rows = call.rows
@@ -203,6 +183,7 @@ class Batcher:
                 return False
             batch, dropped = self._take()
             self._free -= bool(batch)
+            self._running_rows += sum(part.rows for part in batch)
         _notify(dropped)
         if batch:
             self._run_batch(batch)
@@ -253,6 +234,7 @@ class Batcher:
             full = self._pace.predict(self._max_batch_rows, self._max_batch_rows)
             self._load.add(full * rows / self._max_batch_rows, ended)
             self._free += 1
+            self._running_rows -= rows
             done = [part.call for part in batch if self._settle(part, errors.get(part), ended)]
             if self._queue and self._owed:
                 self._wake()
