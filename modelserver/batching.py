@@ -78,12 +78,8 @@ class Batcher:
 
     @property
     def is_quick(self) -> bool:
-        """Whether what is queued takes so little time that an event loop may wait for it.
-
-        A model that others run at the moment is not quick: how long they still take is not known.
-        Nor is one whose batches wait for more rows.
-        """
-        if not self._free or self._max_delay_seconds:
+        """Whether what is queued takes so little time that an event loop may wait for it."""
+        if not self._free or self._max_delay_seconds:  # who knows how long others take, or to come
             return False
         rows = min(self._queue_rows, self._max_batch_rows)
         seconds = self._pace.predict(rows, self._max_batch_rows)

@@ -146,7 +146,7 @@ class Connection(asyncio.Protocol):
     def _respond(self, response: Response) -> None:
         """Send the answer to the current request."""
         request, self._current, self._cancel = self._current, None, None
-        if request is None:  # the client left
+        if request is None or self._transport.is_closing():  # the client left
             return
         keep_alive = request.keep_alive and not self._office.stopping
         self._transport.write(
@@ -165,6 +165,8 @@ class Connection(asyncio.Protocol):
 
     def _send_last(self, response: Response) -> None:
         """Answer what was not read to its end, and read nothing more."""
+        if self._transport.is_closing():
+            return
         self._transport.write(
             response.to_bytes(
                 head_only=False, keep_alive=False, version="1.1", date=self._office.date

@@ -8,6 +8,7 @@ one piece of work that was under way then; each is small or would not have been 
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -106,6 +107,14 @@ class Turns:
 
     def _turn(self) -> None:
         """Begin and run what there is, as long as the turn lasts."""
+        try:
+            self._begin_and_run()
+        finally:
+            self._scheduled = False
+            if self._arrived or self._begun:
+                self._schedule()
+
+    def _begin_and_run(self) -> None:
         clock = self._clock
         end = clock() + TURN_SECONDS
         while self._arrived and clock() < end:
@@ -115,9 +124,6 @@ class Turns:
         end = clock() + TURN_SECONDS
         while self._begun and clock() < end:
             self._run(self._begun.popleft())
-        self._scheduled = False
-        if self._arrived or self._begun:
-            self._schedule()
 
     def _begin(self, job: _Job) -> Reply | Pending:
         """Read a request and queue its work; in any thread."""
@@ -134,7 +140,7 @@ class Turns:
     def _begin_apart(self, job: _Job) -> None:
         if not job.given_up:
             outcome = self._begin(job)
-            self._loop.call_soon_threadsafe(self._go_on, job, outcome)
+            self._in_loop(self._go_on, job, outcome)
 
     def _go_on(self, job: _Job, outcome: Reply | Pending) -> None:
         """Answer at once, or in this turn or the next."""
@@ -163,7 +169,7 @@ class Turns:
         if threading.get_ident() == loop_thread:
             self._finish(job)
         else:
-            self._loop.call_soon_threadsafe(self._finish, job)
+            self._in_loop(self._finish, job)
 
     def _finish(self, job: _Job) -> None:
         pending, job.pending = job.pending, None
@@ -177,7 +183,12 @@ class Turns:
             self._answer(job, pending.finish())
 
     def _finish_apart(self, job: _Job, pending: Pending) -> None:
-        self._loop.call_soon_threadsafe(self._answer, job, pending.finish())
+        self._in_loop(self._answer, job, pending.finish())
+
+    def _in_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        """Have something done by the loop; once it is closed, nobody waits any more."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call, *arguments)
 
     def _answer(self, job: _Job, reply: Reply) -> None:
         job.respond(Response.of(reply, job.request.id))

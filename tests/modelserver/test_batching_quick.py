@@ -17,7 +17,7 @@ class Model:
         self.row_seconds = row_seconds
         self.during: Callable[[], object] = lambda: None
 
-    def __call__(self, arrays: Arrays, rows: int) -> Arrays:
+    def __call__(self, arrays: Arrays, rows: int, deadline: float) -> Arrays:
         self.now += self.row_seconds * rows
         self.during()
         return arrays
