@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -259,14 +260,27 @@ def serve() -> Iterator[Callable[..., RunningServer]]:
 
 
 @pytest.fixture(scope="session")
-def javascript_faq(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artefact of `make demo`: the JavaScript FAQ, trained and converted as the README says."""
-    examples = ROOT / "examples" / "javascript-faq"
-    repository = tmp_path_factory.mktemp("models")
-    command = [sys.executable, "-m", "converters", "faq", "--name", "javascript-faq"]
-    command += ["--output", str(repository), "--faqs", str(examples / "faqs.jsonl")]
-    command += ["--duplicates", str(examples / "duplicates.jsonl")]
-    command += ["--out-of-scope", str(examples / "out_of_scope.jsonl")]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project in which `make` finds everything installed."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("Makefile", "setup.cfg", "constraints.txt"):
+        shutil.copy2(ROOT / name, folder)
+    for name in ("modelserver", "converters", "examples"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    (folder / ".venv").mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name in ("bin", "include", "lib", "lib64", "pyvenv.cfg"):
+            (folder / ".venv" / part.name).symlink_to(part)
+    (folder / ".venv" / "demo").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def javascript_faq(clone: Path) -> Path:
+    """The artefact of `make demo`: the JavaScript FAQ, trained and converted."""
+    folder = Path("build", "demo", "javascript-faq", "1")
+    command = ["make", "-C", str(clone), str(folder / "manifest.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return repository / "javascript-faq" / "1"
+    return clone / folder
