@@ -9,7 +9,7 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' modelserver/__init__.
 REVISION := $(shell git rev-parse HEAD 2> /dev/null || echo unknown)
 # The first one that works; a docker command without its daemon does not.
 IMAGE_TOOL ?= $(shell for tool in docker podman buildah; do $$tool info > /dev/null 2>&1 && echo $$tool && break; done)
-BUILD_IMAGE = $(or $(IMAGE_TOOL),$(error images need docker, podman or buildah)) build \
+BUILD_IMAGE = $(IMAGE_TOOL) build \
 	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 	$(if $(MODELS),--build-arg MODELS=$(MODELS)) $(if $(BASE),--build-arg BASE=$(BASE))
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
@@ -169,6 +169,7 @@ az-options: build/az/bin/az ## Look the az commands of docs/aks.md up in azure-c
 	@build/az/bin/python tests/docs/make_az_options.py
 
 images: ## Build both images; MODELS=models bakes models in, BASE=... takes another base
+	@test -n "$(IMAGE_TOOL)" || { echo "Images need docker, podman or buildah."; exit 1; }
 	@$(BUILD_IMAGE) -f docker/Dockerfile.cpu -t scoring-cpu:$(VERSION) .
 	@$(BUILD_IMAGE) -f docker/Dockerfile.gpu -t scoring-gpu:$(VERSION) .
 

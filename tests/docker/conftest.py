@@ -48,7 +48,8 @@ def run(engine: Engine, image: str) -> Iterator[Callable[..., Container]]:
     started: list[Container] = []
 
     def start(*arguments: str, options: tuple[str, ...] = ()) -> Container:
-        started.append(Container(engine, image, *arguments, options=[*HARDENED, *options]))
+        hardened = [*HARDENED, *options]
+        started.append(Container.run(engine, image, *arguments, options=hardened))
         return started[-1]
 
     yield start

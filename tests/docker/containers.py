@@ -48,7 +48,7 @@ class Engine:
 
     def why_not(self) -> str:
         """Why no image can be built or run here; empty when it can."""
-        for tool in ("buildah", "podman"):
+        for tool in ("buildah", "podman", "catatonit"):
             if shutil.which(tool) is None:
                 return f"{tool} is not installed; `make test-images` installs it for root"
         if self.podman("image", "exists", STANDIN, check=False).returncode:
@@ -84,15 +84,20 @@ class Engine:
 class Container:
     """A container that runs the server."""
 
-    def __init__(self, engine: Engine, image: str, *arguments: str, options: list[str]) -> None:
+    def __init__(self, engine: Engine, identity: str) -> None:
         self._engine = engine
+        self._id = identity
+
+    @classmethod
+    def run(cls, engine: Engine, image: str, *arguments: str, options: list[str]) -> "Container":
+        """Start one."""
         done = engine.podman("run", "--detach", *options, image, *arguments)
-        self.id = done.stdout.strip()
+        return cls(engine, done.stdout.strip())
 
     @property
     def log(self) -> str:
         """Everything the server has said."""
-        done = self._engine.podman("logs", self.id)
+        done = self._engine.podman("logs", self._id)
         return done.stdout + done.stderr
 
     def wait_until_ready(self) -> dict[str, Any]:
@@ -108,15 +113,17 @@ class Container:
 
     def python(self, script: str) -> str:
         """Run a script inside, with the image's own Python."""
-        return self._engine.podman("exec", self.id, "python", "-c", script).stdout
+        return self._engine.podman("exec", self._id, "python", "-c", script).stdout
 
-    def request(self, path: str, body: Any = None, port: int = 8080) -> tuple[int, Any]:
+    def request(
+        self, path: str, body: Any = None, port: int = 8080, key: str = ""
+    ) -> tuple[int, Any]:
         """Send a request from inside; the container has no network."""
+        headers = {"Content-Type": "application/json"} | ({"X-API-Key": key} if key else {})
         data = None if body is None else json.dumps(body).encode()
         script = (
             "import sys, urllib.request as u, urllib.error as e\n"
-            f"r = u.Request('http://127.0.0.1:{port}{path}', data={data!r}, "
-            "headers={'Content-Type': 'application/json'})\n"
+            f"r = u.Request('http://127.0.0.1:{port}{path}', data={data!r}, headers={headers})\n"
             "try: a = u.urlopen(r, timeout=30)\n"
             "except e.HTTPError as error: a = error\n"
             "print(a.status); print(a.read().decode())"
@@ -126,13 +133,13 @@ class Container:
 
     def stop(self, seconds: int) -> int:
         """Send SIGTERM, SIGKILL after `seconds`; returns the exit code."""
-        self._engine.podman("stop", "--time", str(seconds), self.id)
-        code = self._engine.podman("inspect", "--format", "{{.State.ExitCode}}", self.id).stdout
+        self._engine.podman("stop", "--time", str(seconds), self._id)
+        code = self._engine.podman("inspect", "--format", "{{.State.ExitCode}}", self._id).stdout
         return int(code)
 
     def remove(self) -> None:
         """End it, however it is."""
-        self._engine.podman("rm", "--force", "--time", "0", self.id, check=False)
+        self._engine.podman("rm", "--force", "--time", "0", self._id, check=False)
 
 
 def make_context(folder: Path, models: Path) -> Path:
