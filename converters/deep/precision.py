@@ -110,8 +110,8 @@ def to_int8(model: ModelProto, images: np.ndarray, vnni: bool) -> ModelProto:
     Args:
         model: with the input `image`, its weights as floats.
         images: UINT8 [N, H, W, 3] to measure the ranges of activations on.
-        vnni: make activations unsigned, which is half as fast again on processors with VNNI.
-            Others saturate then, so that the same file answers differently on them.
+        vnni: make activations unsigned, which is faster. Processors without VNNI may saturate
+            then, so that the same file answers differently on them.
 
     Raises:
         UnsupportedModel: it cannot be quantised.

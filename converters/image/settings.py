@@ -61,7 +61,7 @@ class ImageSettings:
 def add_resize_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare how images are brought to the network's size, and what the classes are called."""
     group = parser.add_argument_group("images and answers")
-    group.add_argument("--resize", choices=MODES, help="see docs/images.md")
+    group.add_argument("--resize", choices=MODES, help="see docs/image-classification.md")
     group.add_argument(
         "--resize-to", type=int, metavar="PIXELS", help="length of the shorter side before cropping"
     )
@@ -71,7 +71,9 @@ def add_resize_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--background", metavar="R,G,B", help="colour under transparent images; default: ignored"
     )
-    group.add_argument("--labels", metavar="FILE", help="names of the classes: see docs/images.md")
+    group.add_argument(
+        "--labels", metavar="FILE", help="names of the classes: see docs/image-classification.md"
+    )
     group.add_argument(
         "--top-k", type=int, default=DEFAULT_TOP_K, metavar="K", help="classes an answer has"
     )
@@ -119,7 +121,9 @@ def read_settings(arguments: argparse.Namespace) -> ImageSettings | None:
     resize = resize_flags(arguments)
     for name in ("resize", "filter"):
         if name not in resize:
-            raise UsageError(f"--{name}: must be said; it changes answers. See docs/images.md")
+            raise UsageError(
+                f"--{name}: must be said; it changes answers. See docs/image-classification.md"
+            )
     return ImageSettings(
         height,
         width,
