@@ -2,16 +2,21 @@
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modelserver.logs import Log
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
 from modelserver.statistics import Stages
+from modelserver.traceparent import trace_id
 
 _METHODS = frozenset(
     ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 )
+
+Trace = Callable[[str, str, float, int, dict[str, str | int | float]], None]
+"""Called with name, traceparent, seconds, status and attributes of each request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +26,12 @@ class Access:
     Args:
         log: takes one line per request.
         metrics: counts it.
+        trace: takes one span per request.
     """
 
     log: Log
     metrics: Metrics
+    trace: Trace | None = None
 
     def answered(
         self,
@@ -36,7 +43,7 @@ class Access:
         code: str = "",
         model: ServedModel | None = None,
         client: str = "",
-        trace_id: str = "",
+        traceparent: str = "",
         stages: Stages | None = None,
         bytes_in: int,
         bytes_out: int,
@@ -44,17 +51,30 @@ class Access:
     ) -> None:
         """Record one answer; `started` is the `time.perf_counter()` of its beginning.
 
-        `stages` are known of a request that was scored. A path is recorded as its route, and a
-        method only when HTTP knows it, because either can hold anything a caller typed.
+        `traceparent` is the header, if it was well formed; `stages` are known of a request that
+        was scored. A path is recorded as its route, and a method only when HTTP knows it, because
+        either can hold anything a caller typed.
         """
         seconds = time.perf_counter() - started
+        method = method if method in _METHODS else "other"
         self.metrics.answered(model, client, status, code, seconds)
+        if self.trace:
+            attributes: dict[str, str | int | float] = {
+                "http.request.method": method,
+                "http.route": route,
+                "error.type": code,
+                "modelserver.client": client,
+                **_of_model(model),
+                **(_stages(stages) if stages else {}),
+            }
+            known = {name: value for name, value in attributes.items() if value != ""}
+            self.trace(f"{method} {route}", traceparent, seconds, status, known)
         self.log(
             "request",
             request_id=request_id,
-            trace_id=trace_id,
+            trace_id=trace_id(traceparent),
             client=client,
-            method=method if method in _METHODS else "other",
+            method=method,
             route=route,
             model=model.name if model else None,
             version=str(model.version) if model else None,
@@ -75,6 +95,12 @@ class Access:
             type=type(error).__name__,
             trace=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
         )
+
+
+def _of_model(model: ServedModel | None) -> dict[str, str]:
+    if model is None:
+        return {}
+    return {"modelserver.model": model.name, "modelserver.version": str(model.version)}
 
 
 def _stages(stages: Stages) -> dict[str, float]:

@@ -105,9 +105,8 @@ class Exchange:
 
     def close(self, reply: Reply, stages: Stages | None = None) -> Reply:
         """Record the reply and return it; `stages` when the request was scored."""
-        given = self.request.headers.get(traceparent.HEADER)
-        trace_id = traceparent.trace_id(given)
-        if trace_id:
+        given = traceparent.read(self.request.headers.get(traceparent.HEADER))
+        if given:
             reply = replace(reply, headers={**reply.headers, traceparent.HEADER: given})
         self.reply = reply
         if self._entered:
@@ -124,7 +123,7 @@ class Exchange:
             code=reply.code,
             model=model,
             client=self.client,
-            trace_id=trace_id,
+            traceparent=given,
             stages=stages,
             bytes_in=self.bytes_in,
             bytes_out=len(reply.body),

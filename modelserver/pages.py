@@ -82,9 +82,8 @@ def record_answers(app: Flask, access: Access) -> None:
     @app.after_request
     def record(response: Response) -> Response:
         response.headers["X-Request-Id"] = _identity()
-        given = request.headers.get(traceparent.HEADER)
-        trace_id = traceparent.trace_id(given)
-        if trace_id:
+        given = traceparent.read(request.headers.get(traceparent.HEADER))
+        if given:
             response.headers[traceparent.HEADER] = given
         access.answered(
             request_id=_identity(),
@@ -93,7 +92,7 @@ def record_answers(app: Flask, access: Access) -> None:
             status=response.status_code,
             code=request.environ.get(_CODE, ""),
             client=request.environ.get(_CLIENT, ""),
-            trace_id=trace_id,
+            traceparent=given,
             bytes_in=request.content_length or 0,
             bytes_out=response.content_length or 0,
             started=request.environ[_STARTED],

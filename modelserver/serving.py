@@ -30,6 +30,7 @@ from modelserver.scorer import Scorer
 from modelserver.scoring import Scoring
 from modelserver.settings import Settings
 from modelserver.timeouts import Timeouts
+from modelserver.tracing import make_spans
 
 _SPARE_THREADS = 8  # refuse what is over the limit, and answer what is not scoring
 _LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
@@ -58,7 +59,8 @@ class Serving:
         self._cpus = max(1, available_cpus() // settings.workers)
         self.metrics = Metrics()
         self.scorer = Scorer(self.metrics, settings.max_inflight_requests, settings.allow_no_models)
-        self.access = Access(log, self.metrics)
+        self._spans = make_spans(settings.otlp_endpoint)
+        self.access = Access(log, self.metrics, self._spans.record if self._spans else None)
         self.reloader = self._make_reloader()
         self.http = self._make_http(listener)
 
@@ -97,6 +99,8 @@ class Serving:
         if not self.scorer.wait_until_idle(timeout):
             self._log("drain_timeout", seconds=timeout)
         self.http.stop(timeout_seconds=timeout)
+        if self._spans:
+            self._spans.close()
 
     def examples(self) -> dict[str, str]:
         """For each model a command that sends its golden request."""

@@ -157,6 +157,12 @@ class Settings:
     client_max_inflight: int = _setting(
         0, "requests of each client that are answered at a time; 0: any number", least=0, most=65536
     )
+    otlp_endpoint: str = _setting(
+        "",
+        "address of an OpenTelemetry collector that takes a span for each request, such as "
+        "http://collector:4318; empty: none",
+        may_be_empty=True,
+    )
     historic_api: bool = _setting(
         True, "answer the reference implementation's forms (/score, /version, ...)"
     )

@@ -10,11 +10,16 @@ HEADER = "traceparent"
 
 # Later versions may add fields at the end; ff is forbidden, and so are ids of zeros only.
 _FORM = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,64})?"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]{0,64})?"
 )
+_TRACE_ID = slice(3, 35)
 
 
-def trace_id(header: str | None) -> str:
-    """The id of the trace, safe to log; empty when there is no header or it is malformed."""
-    match = _FORM.fullmatch(header) if header else None
-    return match[1] if match else ""
+def read(header: str | None) -> str:
+    """The header, safe to log and to send back; empty when there is none or it is malformed."""
+    return header if header and _FORM.fullmatch(header) else ""
+
+
+def trace_id(header: str) -> str:
+    """The id of the trace in what `read` returned; empty when that is."""
+    return header[_TRACE_ID]

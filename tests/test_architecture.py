@@ -33,6 +33,7 @@ HOMES = {
             *("modelserver.oip.pages", "modelserver.site", "modelserver.v1_pages"),
         ],
         "numpy": ["modelserver"],
+        "opentelemetry": ["modelserver.spans"],
         "onnxruntime": ["modelserver.runtime"],
         "orjson": ["modelserver.jsontext"],
         "prometheus_client": ["modelserver.metrics"],

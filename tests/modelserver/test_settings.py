@@ -45,6 +45,7 @@ OTHER_VALUES: dict[str, tuple[str, object]] = {
     "api_keys_dir": ("keys", "keys"),
     "client_requests_per_second": ("2.5", 2.5),
     "client_max_inflight": ("3", 3),
+    "otlp_endpoint": ("http://collector:4318", "http://collector:4318"),
     "demo": ("no", False),
     "historic_api": ("false", False),
     "log_format": ("text", "text"),

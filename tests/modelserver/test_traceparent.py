@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelserver.traceparent import trace_id
+from modelserver.traceparent import read, trace_id
 from tests.modelserver.conftest import Site
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -12,6 +12,7 @@ GOOD = f"00-{TRACE}-{SPAN}-01"
 @pytest.mark.parametrize("header", [GOOD, f"00-{TRACE}-{SPAN}-00", f"cc-{TRACE}-{SPAN}-01-more"])
 def test_known_forms(header: str) -> None:
     """The trace's id is read from this version of the header and from later ones."""
+    assert read(header) == header
     assert trace_id(header) == TRACE
 
 
@@ -25,7 +26,8 @@ def test_known_forms(header: str) -> None:
 )
 def test_malformed(header: str | None) -> None:
     """Anything else is as if it had not come, as the standard asks."""
-    assert trace_id(header) == ""
+    assert read(header) == ""
+    assert trace_id("") == ""
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
