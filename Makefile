@@ -106,14 +106,19 @@ test-images: .venv/test ## Build the CPU image and run it as a restricted pod; r
 	@tests/docker/prepare
 	@$(BIN)/python -m pytest -m images tests/docker
 
-# KServe brings pins of its own, so that its client runs there and talks to the server here.
-.venv-kserve/client:
-	@$(PYTHON) -m venv .venv-kserve
-	@echo "Installing KServe's client into .venv-kserve (a minute) ..."
-	@.venv-kserve/bin/pip --quiet --disable-pip-version-check install kserve==0.21.0
+# Each brings pins of its own; KServe's client runs in its environment and talks to the server here.
+PEERS := fastapi mosec mlserver bentoml litserve kserve
+
+.venv-%/peer: benchmarks/peers/requirements/%.txt
+	@$(PYTHON) -m venv .venv-$*
+	@echo "Installing $* into .venv-$* (a minute) ..."
+	@.venv-$*/bin/pip --quiet --disable-pip-version-check install -r $<
 	@touch $@
 
-test-kserve: .venv/test .venv-kserve/client ## Talk to the server with KServe's own client
+bench-peers: .venv/test $(PEERS:%=.venv-%/peer) ## Measure other model servers beside this one (needs wrk)
+	@$(BIN)/python benchmarks/peers/run.py
+
+test-kserve: .venv/test .venv-kserve/peer ## Talk to the server with KServe's own client
 	@$(BIN)/python -m pytest tests/modelserver/oip/test_kserve_client.py
 
 # The last release whose binary runs on Debian 12; it also needs Debian's package libb64-0d.
