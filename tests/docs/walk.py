@@ -40,7 +40,7 @@ def walk(page: str, folder: Path) -> Walk:
     programs.mkdir()
     for name in PROGRAMS:
         shim = programs / name
-        shim.write_text(f"#!{sys.executable}\n{(ROOT / 'tests/docs/stub.py').read_text()}")
+        shim.write_text(f"#!{sys.executable} -IS\n{(ROOT / 'tests/docs/stub.py').read_text()}")
         shim.chmod(0o755)
     (programs / "python").symlink_to(sys.executable)
     environment = {
