@@ -16,6 +16,7 @@ from modelserver.calls import Arrays, Call, Part, hand_out, join
 from modelserver.errors import DeadlineExceeded
 from modelserver.pace import Load, Pace
 
+_SLOW_SECONDS = 0.05  # not the noise of a busy machine any more
 _QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
 
 

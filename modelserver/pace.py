@@ -14,6 +14,8 @@ class Pace:
     """
 
     def __init__(self) -> None:
+        self.slowest = 0.0
+        """Seconds of the slowest of the latest runs; it fades as they do."""
         self._weight = self._rows = self._seconds = self._squares = self._products = 0.0
 
     @property
@@ -23,6 +25,7 @@ class Pace:
 
     def observe(self, rows: int, seconds: float) -> None:
         """Learn from one run."""
+        self.slowest = max(seconds, self.slowest * _MEMORY)
         self._weight = self._weight * _MEMORY + 1
         self._rows = self._rows * _MEMORY + rows
         self._seconds = self._seconds * _MEMORY + seconds

@@ -50,6 +50,18 @@ def test_latest_runs_count_most() -> None:
     assert pace.predict(1, 1) == pytest.approx(0.1, rel=0.05)
 
 
+def test_slow_run_is_remembered_for_a_while() -> None:
+    """One slow run among quick ones shows, and is forgotten after some hundred of them."""
+    pace = Pace()
+    pace.observe(1, 1.0)
+    for _ in range(50):
+        pace.observe(1, 0.001)
+    assert pace.slowest > 0.1
+    for _ in range(300):
+        pace.observe(1, 0.001)
+    assert pace.slowest < 0.005
+
+
 def busy(load: Load, share: float, seconds: int, start: float) -> float:
     """Work for a share of every tenth of a second; returns the time it ended."""
     for tick in range(seconds * 10):
