@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 Fingerprint = tuple[tuple[str, int, int], ...]
-"""Relative path, bytes and time of last change in nanoseconds of each file, by path."""
+"""Relative path (and target of a link), bytes and time of last change in nanoseconds of each
+file, by path."""
 
 
 def fingerprint(folder: Path) -> Fingerprint:
@@ -14,12 +15,16 @@ def fingerprint(folder: Path) -> Fingerprint:
     vanishes meanwhile is left out too; the next look will tell.
     """
     found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
+    for place, folders, files in os.walk(folder):
+        # Links to folders are not followed; that there is one, and to where, is seen.
+        for name in (*files, *(f for f in folders if os.path.islink(os.path.join(place, f)))):
             path = os.path.join(place, name)
             try:
                 state = os.stat(path)
             except OSError:
                 continue
-            found.append((os.path.relpath(path, folder), state.st_size, state.st_mtime_ns))
+            shown = os.path.relpath(path, folder)
+            if os.path.islink(path):
+                shown += f" -> {os.readlink(path)}"
+            found.append((shown, state.st_size, state.st_mtime_ns))
     return tuple(sorted(found))

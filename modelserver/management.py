@@ -12,7 +12,8 @@ from modelserver.errors import InvalidInput
 from modelserver.jsontext import decode_json, show
 from modelserver.metrics import Metrics
 from modelserver.pages import answer_errors_in_json, json_page
-from modelserver.reloading import READY, Entry, Reloader
+from modelserver.reloading import Reloader
+from modelserver.repository_index import READY, Entry
 from modelserver.scorer import Scorer
 
 _UNLOAD_DEPENDENTS = "unload_dependents"  # clients always send it; no model depends on another

@@ -23,21 +23,9 @@ from modelserver.jsontext import quote
 from modelserver.load_record import LoadRecord
 from modelserver.model import ServedModel
 from modelserver.repository import Loader, Repository
-
-READY, LOADING, UNAVAILABLE = "READY", "LOADING", "UNAVAILABLE"
-"""The states of the Open Inference Protocol's repository index."""
+from modelserver.repository_index import LOADING, READY, UNAVAILABLE, Entry
 
 _PATIENCE_SECONDS = 1.0  # how long an order waits for the change before it
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One version in the repository index; `reason` says why it is not ready, or what failed."""
-
-    name: str
-    version: str
-    state: str
-    reason: str = ""
 
 
 @dataclass(slots=True)
@@ -203,12 +191,28 @@ class Reloader:
     def _apply(self, wanted: Mapping[Path, Fingerprint], gone: Iterable[Path]) -> list[str]:
         """Load some folders and forget others; returns what failed."""
         failed = [error for path, files in wanted.items() if (error := self._try(path, files))]
-        gone = list(gone)
+        gone = set(gone)
+        gone -= self._last_good(gone)
         for path in gone:
             del self._places[path]
         if gone:
             self._serve()
         return failed
+
+    def _last_good(self, gone: set[Path]) -> set[Path]:
+        """Which of the removed folders are the last good of a model whose other versions failed."""
+        last: set[Path] = set()
+        by_name: dict[str, list[Path]] = {}
+        for path in self._places:
+            by_name.setdefault(self._name(path), []).append(path)
+        for paths in by_name.values():
+            left = [self._places[path] for path in paths if path not in gone]
+            if left and not any(place.model for place in left):
+                good = {
+                    m.version: p for p in gone.intersection(paths) if (m := self._places[p].model)
+                }
+                last.update(good[version] for version in sorted(good)[-1:])
+        return last
 
     def _try(self, path: Path, files: Fingerprint) -> str:
         """Load one folder and serve it; returns why it could not."""

@@ -6,11 +6,11 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
 from typing import Any
 
-from modelserver import reloading
+from modelserver import repository_index
 from modelserver.errors import Unavailable
 from modelserver.families import Family, add_up, lasting, only_models
 from modelserver.metrics import LARGEST, WorkerMetrics, render
-from modelserver.reloading import Entry
+from modelserver.repository_index import Entry
 from modelserver.workers import orders
 from modelserver.workers.process import WorkerGone, WorkerProcess
 
@@ -88,7 +88,7 @@ class Fleet:
         for content in self._ask_all(orders.INDEX):
             for entry in (Entry(**fields) for fields in content):
                 known = merged.get((entry.name, entry.version))
-                if known is None or known.state == reloading.READY:
+                if known is None or known.state == repository_index.READY:
                     merged[entry.name, entry.version] = entry
         return list(merged.values())
 

@@ -13,6 +13,11 @@ from typing import Any
 
 import pytest
 
+from modelserver.errors import LoadFailed
+from modelserver.load_record import LoadRecord
+from modelserver.metrics import Metrics
+from modelserver.reloading import Reloader
+from modelserver.repository import Loader, Repository
 from tests.conftest import ROOT
 from tests.modelserver.damages import FILES, every_damage
 
@@ -23,6 +28,7 @@ SERVED = 77  # the exit code of a server that became ready
 # Reads folders, one a line, and answers {folder: [exit status, output]}.
 DRIVER = f"""
 import json, os, signal, sys, tempfile
+import modelserver.commands.serve  # imported by name, and then in every child
 from modelserver.__main__ import main
 from modelserver.scorer import Scorer
 Scorer.open = lambda *models: os._exit({SERVED})
@@ -34,7 +40,7 @@ for folder in sys.stdin.read().split("\\n"):
             signal.alarm({SECONDS_TO_FAIL})  # ends a child that hangs
             os.dup2(output.fileno(), 1)
             os._exit(main(["--models", folder, "--port", "0", "--management-port", "0",
-                           "--host", "127.0.0.1", "--drain-delay-seconds", "0"]))
+                           "--host", "127.0.0.1", "--max-inflight-requests", "1"]))
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         output.seek(0)
         results[folder] = [status, output.read().decode()]
@@ -73,6 +79,30 @@ def test_damage_is_never_served(damage: Any, outcomes: dict[str, Any]) -> None:
     assert status == 1
     assert [line["event"] for line in lines] == ["starting", "failed"]
     assert damage.said in lines[-1]["error"]
+
+
+# A folder of another name is another model, and the first one is gone.
+IN_PLACE = [pytest.param(d, id=d.name) for d in DAMAGES if d.name != "moved-name"]
+
+
+@pytest.mark.parametrize("damage", IN_PLACE)
+def test_damage_never_replaces_what_serves(damage: Any, tmp_path: Path, faq_models: Path) -> None:
+    """A model whose files are damaged while it serves goes on as it was, and an order says why."""
+    shutil.copytree(faq_models, tmp_path / "models")
+    loader = Loader(tmp_path / "models", threads=1)
+    published: list[Repository] = []
+    record = LoadRecord(lambda event, **fields: None, Metrics())
+    reloader = Reloader(loader, published.append, record)
+    reloader.start()
+    before = reloader.serving.get("faq")
+    damage.apply(tmp_path / "models" / "faq" / "1")
+    with pytest.raises(LoadFailed) as caught:
+        reloader.load("faq")
+    assert damage.said in str(caught.value)
+    reloader.poll()
+    reloader.poll()
+    assert published == []
+    assert reloader.serving.get("faq") is before
 
 
 def test_table_has_every_file(faq_models: Path) -> None:

@@ -11,7 +11,7 @@ from modelserver.access import Access
 from modelserver.errors import LoadFailed, NotFound, Unavailable
 from modelserver.management import create_management_app
 from modelserver.metrics import Metrics
-from modelserver.reloading import LOADING, READY, UNAVAILABLE, Entry
+from modelserver.repository_index import LOADING, READY, UNAVAILABLE, Entry
 from tests.modelserver.conftest import Site
 
 ENTRIES = [

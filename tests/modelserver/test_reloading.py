@@ -17,8 +17,9 @@ from modelserver.errors import ArtefactError, LoadFailed, NotFound, Unavailable
 from modelserver.load_record import LoadRecord
 from modelserver.metrics import Metrics
 from modelserver.model import ServedModel
-from modelserver.reloading import Entry, Reloader
+from modelserver.reloading import Reloader
 from modelserver.repository import Loader, Repository
+from modelserver.repository_index import Entry
 from tests.modelserver.samples import publish_times
 
 
@@ -216,6 +217,27 @@ def test_removed_version_goes(open_shop: Callable[..., Shop]) -> None:
     assert shop.await_event("model_unloaded")["version"] == "1"
     assert 'version="2"' in shop.series()
     assert 'version="1"' not in shop.series()
+
+
+def test_removed_versions_stay_where_the_new_one_fails(open_shop: Callable[..., Shop]) -> None:
+    """Whoever removes the old versions before the new one has proved itself loses nothing.
+
+    The newest of the old ones serves until a version loads, or the model is gone altogether.
+    """
+    shop = open_shop(9, 10)
+    shop.settle()
+    damage(shop.publish(11))
+    for version in ("9", "10"):
+        shutil.rmtree(shop.folder / "times" / version)
+    for _ in range(3):
+        shop.settle()
+    assert shop.served() == ["times/10"]
+    with pytest.raises(LoadFailed):
+        shop.reloader.load("times")
+    assert shop.served() == ["times/10"]
+    shop.publish(12)
+    shop.settle()
+    assert shop.served() == ["times/12"]
 
 
 def test_old_version_answers_what_it_has_accepted(open_shop: Callable[..., Shop]) -> None:
