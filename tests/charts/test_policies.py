@@ -184,3 +184,5 @@ def test_checkov(helm4: Helm4, tmp_path: Path) -> None:
         failed.setdefault(check["check_id"], set()).add(f"{check['file_path']} {check['resource']}")
     assert not {check: where for check, where in failed.items() if check not in CHECKOV_SKIPS}
     assert failed.keys() == CHECKOV_SKIPS.keys()
+    production = "/faq-production-aks.yaml Deployment.ns.faq-scoring"
+    assert [check for check, where in failed.items() if production in where] == ["CKV_K8S_11"]
