@@ -31,7 +31,7 @@ help: ## Show this list
 
 .venv/test: .venv/bin/python constraints.txt setup.cfg
 	@echo "Installing what the tests need into .venv (a few minutes) ..."
-	@$(PIP) install -c constraints.txt -e '.[cpu,fast,converters,lightgbm,test]'
+	@$(PIP) install -c constraints.txt -e '.[cpu,fast,converters,lightgbm,tracing,test]'
 	@touch $@ .venv/demo
 
 build/demo/javascript-faq/1/manifest.json: .venv/demo $(wildcard examples/javascript-faq/*.jsonl)
