@@ -79,12 +79,17 @@ class Batcher:
 
     @property
     def is_quick(self) -> bool:
-        """Whether what is queued takes so little time that an event loop may wait for it."""
-        if not self._free or self._max_delay_seconds:  # who knows how long others take, or to come
+        """Whether what is queued, and a row more, takes so little that an event loop may wait.
+
+        A model that runs at the moment is not quick, for nobody knows how long that still takes,
+        nor one whose batches wait for more rows, nor one that was slow of late: what it takes may
+        depend on what it is asked.
+        """
+        slow = self._pace.slowest > _SLOW_SECONDS
+        if slow or not self._pace.is_known or not self._free or self._max_delay_seconds:
             return False
-        rows = min(self._queue_rows, self._max_batch_rows)
-        seconds = self._pace.predict(rows, self._max_batch_rows)
-        return self._pace.is_known and seconds < _QUICK_SECONDS
+        rows = min(self._queue_rows + 1, self._max_batch_rows)
+        return self._pace.predict(rows, self._max_batch_rows) < _QUICK_SECONDS
 
     def check_room(self, deadline: float, rows: int = 1) -> None:
         """Refuse work that would wait in vain; raises as Admission.check."""

@@ -54,6 +54,26 @@ def test_learned_from_its_runs(row_seconds: float, quick: bool) -> None:
     assert batcher.is_quick is quick
 
 
+def test_empty_queue_of_a_slow_model() -> None:
+    """The row that is about to come counts: a slow model without a queue is slow all the same."""
+    batcher = make(Model(0.01))
+    batcher.run(submit(batcher))
+    assert not batcher.is_quick
+
+
+def test_slow_of_late() -> None:
+    """A model that took long for one of many requests may take long for the next one, too."""
+    model = Model(1.0)
+    batcher = make(model)
+    batcher.run(submit(batcher))
+    model.row_seconds = 0.0001
+    for quick in (False, True):
+        for _ in range(100):
+            batcher.run(submit(batcher))
+        assert batcher._pace.predict(1, 8) < 0.005
+        assert batcher.is_quick is quick
+
+
 def test_full_batch_of_a_quick_model() -> None:
     """What counts is all that waits, up to a batch."""
     batcher = make(Model(0.001))
