@@ -7,6 +7,11 @@ from modelserver.calls import too_late
 from modelserver.errors import Overloaded
 from modelserver.pace import Pace
 
+_USABLE = 0.7
+"""Share of a request's time that may be spent by plan. Under overload the queue is always as long
+as is allowed; were that all of the time, every second answer would be a moment late, for no run
+takes exactly what the model's pace says."""
+
 
 @dataclass(frozen=True, slots=True)
 class Admission:
@@ -52,7 +57,7 @@ class Admission:
                 retry_after,
             )
         needed = before + self.pace.predict(rows, self.max_batch_rows)
-        if needed > left:
+        if needed > left * _USABLE:
             raise Overloaded(
                 f"the model is so busy that this takes {needed:.3g} s, the request allows "
                 f"{left:.3g} s; try again",
