@@ -107,6 +107,7 @@ class Running:
         command = ["taskset", "-c", "1", "wrk", "-t", "1", "-c", str(concurrency)]
         command += ["-d", f"{seconds}s", "--timeout", "10s", "-s", str(FOLDER / "post.lua")]
         self.send(signal.SIGCONT)
+        spent = cpu_seconds(family(self._process.pid))
         done = subprocess.run(
             [*command, f"http://127.0.0.1:{self.port}{self.request.path}"],
             env={**os.environ, **variables},
@@ -114,10 +115,12 @@ class Running:
             text=True,
             check=True,
         )
+        spent = cpu_seconds(family(self._process.pid)) - spent
         self.send(signal.SIGSTOP)
         line = next(x for x in done.stdout.splitlines() if x.startswith("RESULT "))
         row = json.loads(line.removeprefix("RESULT "))
         row["rps"] = (row["requests"] - row["failed"]) / row["seconds"]
+        row["per_cpu_second"] = (row["requests"] - row["failed"]) / spent
         self.rows.setdefault(concurrency, []).append(row)
 
     def close(self) -> None:
@@ -133,7 +136,7 @@ class Running:
                 str(c): {
                     **{
                         key: statistics.median(row[key] for row in rows)
-                        for key in ("rps", "p50_ms", "p99_ms")
+                        for key in ("rps", "per_cpu_second", "p50_ms", "p99_ms")
                     },
                     "failed": sum(row["failed"] for row in rows),
                 }
@@ -154,6 +157,16 @@ def family(pid: int) -> list[int]:
     for one in found:  # grows while it is walked
         found += children.get(one, [])
     return found
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """Processor time of processes so far: what other programs on the machine take is not in it."""
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])  # user and system
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:
@@ -199,12 +212,12 @@ def measure(
                 left_out[contestant.name] = f"no environment {contestant.environment}"
                 continue
             started = start(contestant, scenario, artefact, FIRST_PORT + number, folder)
+            running.append(started)
             problem = started.wait_until_right(WANTED[scenario])
             if problem:
                 left_out[contestant.name] = problem
-                started.close()
+                running.pop().close()
                 continue
-            running.append(started)
             for concurrency in CONCURRENCIES:  # warm
                 started.measure(concurrency, 1, folder)
             started.rows.clear()
@@ -233,7 +246,7 @@ def start(
 
 
 def bare_model(scenario: str, artefact: Path) -> dict[str, float]:
-    """Calls per second of ONNX Runtime alone in a loop, by the rows of a call; no HTTP, no JSON."""
+    """Rows per CPU second of ONNX Runtime alone in a loop, by the rows of a call."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(
@@ -249,11 +262,11 @@ def bare_model(scenario: str, artefact: Path) -> dict[str, float]:
     for rows in (1, 8, 32):
         feeds = {name: np.stack([row] * rows)}
         session.run(None, feeds)
-        count, began = 0, time.perf_counter()
-        while time.perf_counter() < began + 1:
+        count, began = 0, time.process_time()
+        while time.process_time() < began + 1:
             session.run(None, feeds)
             count += 1
-        found[str(rows)] = rows * count / (time.perf_counter() - began)
+        found[str(rows)] = rows * count / (time.process_time() - began)
     return found
 
 
@@ -272,23 +285,25 @@ def versions() -> str:
 
 def markdown(scenario: str, result: dict[str, Any]) -> str:
     """One table."""
-    heads = [f"{c} {'client' if c == 1 else 'clients'}" for c in CONCURRENCIES]
+    columns = (
+        ("requests/s", "rps", ",.0f"),
+        ("p99 ms", "p99_ms", ",.1f"),
+        ("requests per CPU second", "per_cpu_second", ",.0f"),
+    )
     lines = [
-        f"| {scenario} | "
-        + " | ".join(f"{head}: req/s" for head in heads)
-        + " | "
-        + " | ".join(f"{head}: p99 ms" for head in heads)
+        f"| {scenario}, at {' / '.join(map(str, CONCURRENCIES))} clients | "
+        + " | ".join(title for title, _, _ in columns)
         + " | failed |",
-        "|---|" + "---|" * (2 * len(heads) + 1),
+        "|---|" + "---|" * (len(columns) + 1),
     ]
     for row in result["rows"]:
-        by = row["by_concurrency"]
-        rates = [f"{by[str(c)]['rps']:,.0f}" for c in CONCURRENCIES]
-        tails = [f"{by[str(c)]['p99_ms']:.1f}" for c in CONCURRENCIES]
-        failed = sum(by[str(c)]["failed"] for c in CONCURRENCIES)
-        lines.append(f"| {row['contestant']} | " + " | ".join([*rates, *tails, str(failed)]) + " |")
+        by = [row["by_concurrency"][str(c)] for c in CONCURRENCIES]
+        cells = [" / ".join(format(one[key], form) for one in by) for _, key, form in columns]
+        cells.append(str(sum(one["failed"] for one in by)))
+        lines.append(f"| {row['contestant']} | {' | '.join(cells)} |")
     bare = [f"{result['bare_model'][str(rows)]:,.0f}" for rows in (1, 8, 32)]
-    lines.append(f"| bare model, rows/s in calls of 1, 8, 32 | {' | '.join(bare)} | | | | |")
+    cell = " / ".join(bare)
+    lines.append(f"| bare model, rows in calls of 1, 8, 32 | | | {cell} | |")
     return "\n".join(lines)
 
 
