@@ -34,6 +34,7 @@ from models import PHOTO, WANTED, make_models
 
 CONCURRENCIES = (1, 8, 32)
 FIRST_PORT = 18_100
+TICKS = os.sysconf("SC_CLK_TCK")  # in which the system counts a second of processor time
 FOLDER = Path(__file__).resolve().parent
 
 
@@ -120,7 +121,7 @@ class Running:
         line = next(x for x in done.stdout.splitlines() if x.startswith("RESULT "))
         row = json.loads(line.removeprefix("RESULT "))
         row["rps"] = (row["requests"] - row["failed"]) / row["seconds"]
-        row["per_cpu_second"] = (row["requests"] - row["failed"]) / spent
+        row["per_cpu_second"] = (row["requests"] - row["failed"]) / max(spent, 1 / TICKS)
         self.rows.setdefault(concurrency, []).append(row)
 
     def close(self) -> None:
@@ -166,7 +167,7 @@ def cpu_seconds(pids: list[int]) -> float:
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             ticks += int(fields[11]) + int(fields[12])  # user and system
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return ticks / TICKS
 
 
 def main() -> int:
