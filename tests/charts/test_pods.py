@@ -9,7 +9,7 @@ from tests.charts.tables import ABSENT, Case, cases, check
 
 ROLLING = "Deployment.spec.strategy.rollingUpdate"
 GPU = "nvidia.com/gpu"
-THREADS = {"resourceFieldRef": {"resource": "requests.cpu"}}
+THREADS = "env.MODELSERVER_MODEL_THREADS"
 MOUNTS = [{"name": "tmp", "mountPath": "/tmp"}]
 KEYS = {"name": "api-keys", "mountPath": "/etc/scoring/api-keys", "readOnly": True}
 TAINT = {"key": "dedicated", "operator": "Exists"}
@@ -142,11 +142,24 @@ def test_drain(render: Callable[..., Rendered], case: Case) -> None:
         {"auth.enabled": False, "auth.keys": None},
         {"env.MODELSERVER_API_KEYS_DIR": ABSENT},
     ),
-    Case("threads-of-the-request", {}, {"env.MODELSERVER_MODEL_THREADS": THREADS}),
+    Case("threads-of-the-request", {"resources.requests.cpu": "3"}, {THREADS: "3"}),
+    Case("threads-of-a-number", {"resources.requests.cpu": 2.5}, {THREADS: "3"}),
+    Case("threads-of-millis", {"resources.requests.cpu": "1500m"}, {THREADS: "2"}),
+    Case("threads-of-a-part", {"resources.requests.cpu": "100m"}, {THREADS: "1"}),
+    Case(
+        "threads-shared-by-instances",
+        {"resources.requests.cpu": "8", "server.instances": 2, "server.workers": 2},
+        {THREADS: "2"},
+    ),
+    Case(
+        "threads-at-least-one",
+        {"resources.requests.cpu": "2", "server.instances": 4},
+        {THREADS: "1"},
+    ),
     Case(
         "threads-of-the-limit",
         {"resources.limits.cpu": "2"},
-        {"env.MODELSERVER_MODEL_THREADS": ABSENT},
+        {THREADS: "0"},
     ),
     Case(
         "threads-by-hand",

@@ -3,7 +3,7 @@ Environment of the server: a map of texts. Values files bring every number as a 
 one would be printed with an exponent, which no whole number of the server takes.
 */}}
 {{- define "scoring.env" -}}
-{{- $env := dict "MODELSERVER_DRAIN_DELAY_SECONDS" 10 "MODELSERVER_DRAIN_TIMEOUT_SECONDS" 30 }}
+{{- $env := dict "MODELSERVER_MODEL_THREADS" (include "scoring.threads" .) "MODELSERVER_DRAIN_DELAY_SECONDS" 10 "MODELSERVER_DRAIN_TIMEOUT_SECONDS" 30 }}
 {{- range $name, $value := .Values.server }}
 {{- $_ := set $env (printf "MODELSERVER_%s" ($name | snakecase | upper)) $value }}
 {{- end }}
@@ -19,6 +19,20 @@ one would be printed with an exponent, which no whole number of the server takes
 {{- $value = ternary (int64 $value) $value (eq (floor $value) $value) }}
 {{- end }}
 {{ $name }}: {{ $value | toString | quote }}
+{{- end }}
+{{- end }}
+
+{{/*
+Threads of one run: the CPUs requested, shared by everything that may run at a time. With a CPU limit
+it is 0, and the server counts for itself; without one it would count the CPUs of the node.
+*/}}
+{{- define "scoring.threads" -}}
+{{- if dig "limits" "cpu" "" .Values.resources }}0
+{{- else }}
+{{- $cpu := toString .Values.resources.requests.cpu }}
+{{- $cpus := ternary (divf (trimSuffix "m" $cpu) 1000) (float64 $cpu) (hasSuffix "m" $cpu) | ceil | int }}
+{{- $server := .Values.server }}
+{{- max 1 (div $cpus (mul (default 1 $server.workers) (default 1 $server.instances))) }}
 {{- end }}
 {{- end }}
 
