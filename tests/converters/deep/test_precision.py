@@ -117,6 +117,25 @@ def test_speed_is_measured(
         assert ratio == pytest.approx(small / fp32, rel=0.05, abs=0.01)
 
 
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_trained_network(tmp_path: Path, shared_data: Path, precision: str) -> None:
+    """A trained network keeps the top class of real photos as both gates ask."""
+    images = shared_data / "image"
+    flags = (
+        f"--image-size 224 --pixels tf --resize squash --filter bilinear --precision {precision}"
+    )
+    flags += (
+        f" --scores-output prob --sample-dir {images / 'photos'} --output {tmp_path / 'models'}"
+    )
+    if precision == "int8":
+        flags += f" --calibration-dir {images / 'photos'}"
+    network = str(images / "models" / "mobilenet_v2_w8_rgb224.onnx")
+    assert main(["onnx", network, "--name", "net", *flags.split()]) == 0
+    agreement = published(tmp_path)[1].manifest.evaluation["agreement"]
+    assert agreement["images"] >= 14
+    assert agreement["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
+
+
 def near_ties() -> onnx.ModelProto:
     """Two classes so close that half precision cannot tell them apart."""
     matrix = np.repeat(weights(1.0)[:, :1], CLASSES, axis=1)
