@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -64,7 +65,7 @@ def test_commands_run(block: str, demo: RunningServer, desk: Path) -> None:
         return  # test_make_demo
     if block.startswith("make "):
         for line in block.splitlines():
-            subprocess.run(["make", "-n", *line.split()[1:]], cwd=ROOT, check=True)
+            subprocess.run(["make", "-n", *shlex.split(line)[1:]], cwd=ROOT, check=True)
         return
     if block.startswith(f"{SERVE} --"):
         flags = block.removeprefix(SERVE).replace("\\\n", " ").split()
