@@ -100,6 +100,8 @@ test-tensorflow: .venv-tensorflow/test ## Run the tests of the converter that ne
 
 test-browser: .venv/test ## Drive the demo page in headless Chromium (Debian's package chromium)
 	@$(PIP) install -c constraints.txt -e '.[browser]'
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
+		|| echo "No chromium: the tests in a browser will skip."
 	@$(BIN)/python -m pytest tests/browser
 
 test-images: .venv/test ## Build the CPU image and run it as a restricted pod; root installs what that takes
