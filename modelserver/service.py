@@ -79,6 +79,8 @@ class Service:
             event = self._events.get()
         if isinstance(event, signal.Signals):
             delay = drain_delay(self._settings, event)
+            # Before it is said: who reads of it may look at once.
+            serving.start_draining()
             self._log("draining", signal=event.name, delay_seconds=delay)
             serving.drain(delay)
             return EXIT_OK

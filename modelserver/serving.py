@@ -88,11 +88,14 @@ class Serving:
         self.scorer.open(self.reloader.serving)
         self.reloader.watch()
 
-    def drain(self, delay_seconds: float) -> None:
-        """Let load balancers look away, finish what was accepted, then close."""
+    def start_draining(self) -> None:
+        """Be ready no more, and have clients open their next connection elsewhere."""
         self.reloader.stop()
         self.scorer.start_draining()
         self.http.announce_stop()
+
+    def drain(self, delay_seconds: float) -> None:
+        """Let load balancers look away, finish what was accepted, then close."""
         time.sleep(delay_seconds)
         self.scorer.close()
         timeout = self._settings.drain_timeout_seconds

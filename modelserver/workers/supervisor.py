@@ -159,8 +159,8 @@ class Supervisor:
     def _drain(self, cause: signal.Signals) -> int:
         """Have all workers drain at the same time, and wait for them."""
         delay = drain_delay(self._settings, cause)
-        self._log("draining", signal=cause.name, delay_seconds=delay)
         self._fleet.state = DRAINING
+        self._log("draining", signal=cause.name, delay_seconds=delay)
         self._listener.close()
         for worker in self._fleet.workers:
             worker.ask(orders.DRAIN, delay)

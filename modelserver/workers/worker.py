@@ -61,6 +61,7 @@ class Worker:
         if isinstance(event, ArtefactError):
             self._channel.send({"event": orders.FAILED, "error": str(event)})
             return _EXIT_FAILED
+        self._serving.start_draining()
         self._log("draining", delay_seconds=event)
         self._serving.drain(event)
         return os.EX_OK
