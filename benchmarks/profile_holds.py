@@ -18,7 +18,7 @@ from pathlib import Path
 from machine import describe_machine
 
 from modelserver.artefact import Artefact
-from modelserver.profiling.load import Measurement, measure
+from modelserver.profiling.load import Measurement, golden_request, measure
 from modelserver.profiling.trial import Trial
 
 KNEE = re.compile(r"At the knee: (\d+) callers at a time, (\d+) requests a second,\n# p99 ([\d.]+)")
@@ -38,11 +38,7 @@ def settings_of(values: str) -> dict[str, object]:
 
 def again(artefact: Artefact, values: str, callers: int, repeats: int) -> list[Measurement]:
     """Measure a server with the settings of a values file."""
-    golden = artefact.golden()
-    request = (
-        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: x\r\n"
-        f"Content-Type: {golden.content_type}\r\nContent-Length: {len(golden.request)}\r\n\r\n"
-    ).encode() + golden.request
+    request = golden_request(artefact)
     with Trial(artefact.folder, settings_of(values)) as trial:
         return [measure(*trial.address, request, callers, 2.0, 0.5) for _ in range(repeats)]
 

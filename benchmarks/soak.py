@@ -23,6 +23,7 @@ from urllib.request import urlopen
 from machine import describe_machine
 
 from modelserver.artefact import Artefact, find_artefacts
+from modelserver.profiling.load import golden_request
 from modelserver.profiling.trial import Trial
 
 WARM_UP_SHARE = 0.2  # of the samples: caches fill and the allocator takes what it keeps
@@ -184,12 +185,8 @@ def main() -> int:
     parser.add_argument("--kinds", default="good,good,good,bad,lost,slow,aborted")
     arguments = parser.parse_args()
     artefact = Artefact.open(find_artefacts(arguments.models)[0])
-    golden = artefact.golden()
     path = f"/v1/models/{artefact.manifest.name}:predict"
-    request = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {golden.content_type}\r\n"
-        f"Content-Length: {len(golden.request)}\r\n\r\n"
-    ).encode() + golden.request
+    request = golden_request(artefact)
     with Trial(artefact.folder, {"http_server": arguments.http_server}) as trial:
         soak = Soak(
             lambda: Client(trial.address, request, path),

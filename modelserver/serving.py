@@ -30,7 +30,7 @@ from modelserver.scorer import Scorer
 from modelserver.scoring import Scoring
 from modelserver.settings import Settings
 from modelserver.timeouts import Timeouts
-from modelserver.tracing import make_spans
+from modelserver.tracing import choose_spans
 
 _SPARE_THREADS = 8  # refuse what is over the limit, and answer what is not scoring
 _LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
@@ -59,7 +59,8 @@ class Serving:
         self._cpus = max(1, available_cpus() // settings.workers)
         self.metrics = Metrics()
         self.scorer = Scorer(self.metrics, settings.max_inflight_requests, settings.allow_no_models)
-        self._spans = make_spans(settings.otlp_endpoint)
+        spans = choose_spans(settings.otlp_endpoint)
+        self._spans = spans(settings.otlp_endpoint) if spans else None
         self.access = Access(log, self.metrics, self._spans.record if self._spans else None)
         self.reloader = self._make_reloader()
         self.http = self._make_http(listener)

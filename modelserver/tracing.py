@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 _ENDPOINT = re.compile(r"https?://[^\s/?#]+[^\s?#]*")
 
 
-def make_spans(endpoint: str) -> "Spans | None":
-    """What records spans.
+def choose_spans(endpoint: str) -> "type[Spans] | None":
+    """What records spans; nothing is started yet.
 
     Args:
         endpoint: the setting `otlp_endpoint`; empty: nothing does.
@@ -32,5 +32,5 @@ def make_spans(endpoint: str) -> "Spans | None":
             f"otlp_endpoint needs the package {error.name}; install modelserver with the extra "
             "`tracing`: pip install 'modelserver[tracing]'"
         ) from error
-    spans: Spans = module.Spans(endpoint)
+    spans: type[Spans] = module.Spans
     return spans

@@ -21,6 +21,7 @@ from modelserver.errors import ArtefactError
 from modelserver.profiling.drawing import describe, draw
 from modelserver.profiling.grid import CALLERS, Point, candidates, explore
 from modelserver.profiling.knee import find_knee
+from modelserver.profiling.load import golden_request
 from modelserver.profiling.trial import TrialFailed
 from modelserver.profiling.values import helm_values
 
@@ -94,7 +95,7 @@ def _only(models: Path) -> Artefact:
 
 def _measure_all(artefact: Artefact, seconds: float) -> list[Point]:
     """Try every candidate with every number of callers."""
-    request = _request(artefact)
+    request = golden_request(artefact)
     choices = candidates(available_cpus(), artefact.manifest.batching.get("max_batch_rows", 0))
     total = len(choices) * len(CALLERS)
     points: list[Point] = []
@@ -114,16 +115,6 @@ def _measure_all(artefact: Artefact, seconds: float) -> list[Point]:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return points
-
-
-def _request(artefact: Artefact) -> bytes:
-    """The golden request as it goes over the wire."""
-    golden = artefact.golden()
-    head = (
-        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: {golden.content_type}\r\nContent-Length: {len(golden.request)}\r\n\r\n"
-    )
-    return head.encode() + golden.request
 
 
 def _summary(point: Point) -> str:

@@ -16,7 +16,7 @@ from modelserver.http.choice import choose_front
 from modelserver.logs import LineLog
 from modelserver.service import Service
 from modelserver.settings import Settings, environment_name, flag_name
-from modelserver.tracing import make_spans
+from modelserver.tracing import choose_spans
 from modelserver.workers.supervisor import Supervisor
 
 EXIT_USAGE = 2
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = Settings.from_mappings(vars(arguments), os.environ)
         choose_front(settings.http_server)
-        make_spans(settings.otlp_endpoint)
+        choose_spans(settings.otlp_endpoint)
         if settings.api_keys_dir:
             read_keys(Path(settings.api_keys_dir))
         runtime.check_installation()

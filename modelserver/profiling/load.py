@@ -6,6 +6,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
+from modelserver.artefact import Artefact
+
 _RECEIVE_BYTES = 256 * 1024
 _STALLED_SECONDS = 60.0
 
@@ -67,6 +69,16 @@ def _content_length(head: bytearray) -> int:
         if name.lower() == b"content-length":
             return int(value)
     return 0
+
+
+def golden_request(artefact: Artefact) -> bytes:
+    """The golden request of a model as it goes over the wire, on a connection that stays open."""
+    golden = artefact.golden()
+    head = (
+        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: {golden.content_type}\r\nContent-Length: {len(golden.request)}\r\n\r\n"
+    )
+    return head.encode() + golden.request
 
 
 def measure(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelserver.errors import SettingsError
-from modelserver.tracing import make_spans
+from modelserver.tracing import choose_spans
 from tests.conftest import RunningServer
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -90,7 +90,7 @@ def test_a_collector_that_is_away(faq_models: Path, serve: Callable[..., Running
 def test_wrong_addresses(endpoint: str) -> None:
     """What is no address of HTTP is refused at start."""
     with pytest.raises(SettingsError, match="otlp_endpoint: expected http"):
-        make_spans(endpoint)
+        choose_spans(endpoint)
 
 
 def test_missing_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,4 +101,4 @@ def test_missing_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("modelserver.tracing.import_module", missing)
     with pytest.raises(SettingsError, match=r"modelserver\[tracing\]"):
-        make_spans("http://collector:4318")
+        choose_spans("http://collector:4318")
