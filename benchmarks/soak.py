@@ -1,11 +1,14 @@
 """Does memory stay where it is? A server under a mix of good, bad, slow and aborted requests.
 
-    python benchmarks/soak.py --models build/demo --minutes 30
+    python benchmarks/soak.py --models build/demo --minutes 30 --keys
     python benchmarks/soak.py --models build/demo --requests 1000000 --kinds good
+    python benchmarks/soak.py --requests 50000 --kinds good
 
-Serves the model in a real process; clients in this process keep asking. Resident memory and open
-descriptors are read every second. Prints the memory at the beginning and at the end, its slope with
-the standard error, and the answers by status.
+Serves the model in a real process; clients in this process keep asking. Without --models a small
+network for images stands in. With --keys the server wants API keys and each client sends its own;
+strangers send a wrong one. Resident memory and descriptors are read every second. Prints the memory
+at the beginning and at the end, its slope with the standard error, the same of the last third alone
+(which tells a rise that ends from one that does not), and the answers by status.
 """
 
 import argparse
@@ -13,6 +16,7 @@ import random
 import socket
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -20,14 +24,18 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
+from image_overhead import make_photo, publish_stand_in
 from machine import describe_machine
 
 from modelserver.artefact import Artefact, find_artefacts
+from modelserver.auth.keys import digest, new_key
 from modelserver.profiling.load import golden_request
 from modelserver.profiling.trial import Trial
 
 WARM_UP_SHARE = 0.2  # of the samples: caches fill and the allocator takes what it keeps
 RECEIVE_BYTES = 65536
+RIGHT = {"good": "200", "slow": "200", "bad": "4", "lost": "404", "stranger": "403", "aborted": ""}
+"""How the status begins that each kind of request must get; nothing is known of the aborted."""
 
 
 class Client:
@@ -35,14 +43,16 @@ class Client:
 
     Args:
         address: of the server.
-        good: a request that is answered 200.
-        path: its path.
+        good: a request that is answered 200, without a key.
+        key: the API key; empty for a server that wants none.
     """
 
-    def __init__(self, address: tuple[str, int], good: bytes, path: str) -> None:
+    def __init__(self, address: tuple[str, int], good: bytes, key: str) -> None:
         self._address = address
-        self._good = good
-        self._path = path
+        self._path = good.split(b" ", 2)[1].decode()
+        self._key = f"X-API-Key: {key}\r\n" if key else ""
+        self._good = good.replace(b"\r\n", f"\r\n{self._key}".encode(), 1)
+        self._wrong_key = good.replace(b"\r\n", f"\r\nX-API-Key: {new_key()}\r\n".encode(), 1)
         self._random = random.Random()
         self._connection: socket.socket | None = None
 
@@ -57,13 +67,18 @@ class Client:
         )
         return self._exchange(
             f"POST {self._path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n".encode()
+            f"{self._key}Content-Length: {len(body)}\r\n\r\n".encode()
             + body
         )
 
     def lost(self) -> str:
         """A path that does not exist, a new one each time."""
-        return self._exchange(f"GET /{self._random.random()} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        path = f"/{self._random.random()}"
+        return self._exchange(f"GET {path} HTTP/1.1\r\nHost: x\r\n{self._key}\r\n".encode())
+
+    def stranger(self) -> str:
+        """A good request with a key that is nobody's."""
+        return self._exchange(self._wrong_key)
 
     def slow(self) -> str:
         """A request that arrives in pieces."""
@@ -159,14 +174,18 @@ def report(front: str, samples: list[tuple[float, int, int]], answers: Counter[s
     settled = samples[int(len(samples) * WARM_UP_SHARE) :]
     times = [s[0] for s in settled]
     first, last = settled[: len(settled) // 10 or 1], settled[-(len(settled) // 10 or 1) :]
-    rise, error = slope(times, [s[1] / 2**20 for s in settled])
+    memory = [s[1] / 2**20 for s in settled]
+    rises = [slope(times[i:], memory[i:]) for i in (0, len(settled) * 2 // 3)]
     begin, end = (statistics.median(s[1] for s in part) / 2**20 for part in (first, last))
     descriptors = [statistics.median(s[2] for s in part) for part in (first, last)]
-    print("\n| server | requests | minutes | MB, warm | MB, end | MB an hour | descriptors |")
-    print("|---|---|---|---|---|---|---|")
+    print(
+        "\n| server | requests | minutes | MB, warm | MB, end | MB an hour | in the last third "
+        "| descriptors |\n|---|---|---|---|---|---|---|---|"
+    )
     cells = [
         *(front, f"{sum(answers.values()):,}", f"{samples[-1][0] / 60:.1f}"),
-        *(f"{begin:.1f}", f"{end:.1f}", f"{rise * 3600:+.2f} ± {error * 3600:.2f}"),
+        *(f"{begin:.1f}", f"{end:.1f}"),
+        *(f"{rise * 3600:+.2f} ± {error * 3600:.2f}" for rise, error in rises),
         f"{descriptors[0]:g} -> {descriptors[1]:g}",
     ]
     print("| " + " | ".join(cells) + " |")
@@ -174,42 +193,75 @@ def report(front: str, samples: list[tuple[float, int, int]], answers: Counter[s
     print(describe_machine("onnxruntime", "waitress"))
 
 
-def main() -> int:
-    """Run the soak; returns 1 when an answer had status 5xx or no answer came."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=Path, required=True)
+def raw_request(artefact: Artefact, photo: bytes) -> bytes:
+    """A photo as it goes over the wire."""
+    return (
+        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: application/octet-stream\r\nContent-Length: {len(photo)}\r\n\r\n"
+    ).encode() + photo
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=Path, help="default: a small network for images")
+    parser.add_argument("--photo", type=Path, help="what good requests send to an image model")
     parser.add_argument("--http-server", default="waitress")
+    parser.add_argument("--keys", action="store_true", help="have the server want API keys")
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--requests", type=int, default=-1, help="stop after so many")
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--kinds", default="good,good,good,bad,lost,slow,aborted")
+    parser.add_argument("--kinds", default="", help="of requests [all; strangers with --keys only]")
     arguments = parser.parse_args()
-    artefact = Artefact.open(find_artefacts(arguments.models)[0])
-    path = f"/v1/models/{artefact.manifest.name}:predict"
-    request = golden_request(artefact)
-    with Trial(artefact.folder, {"http_server": arguments.http_server}) as trial:
-        soak = Soak(
-            lambda: Client(trial.address, request, path),
-            arguments.kinds.split(","),
-            arguments.requests,
-        )
-        threads = [threading.Thread(target=soak.ask) for _ in range(arguments.clients)]
-        for thread in threads:
-            thread.start()
-        started, samples = time.monotonic(), []
-        while not soak.stop.wait(1) and time.monotonic() - started < arguments.minutes * 60:
-            samples.append((time.monotonic() - started, *sample(trial.pid)))
-        soak.stop.set()
-        for thread in threads:
-            thread.join()
-        alive = urlopen(f"http://{trial.address[0]}:{trial.address[1]}/v2/health/ready").status
+    if not arguments.kinds:
+        arguments.kinds = "good,good,good,bad,lost,slow,aborted" + ",stranger" * arguments.keys
+    return arguments
+
+
+def main() -> int:
+    """Run the soak; returns 1 when a request had another answer than it must have."""
+    arguments = parse_arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        models = arguments.models or publish_stand_in(Path(folder))
+        artefact = Artefact.open(find_artefacts(models)[0])
+        request = golden_request(artefact)
+        if arguments.photo or not arguments.models:
+            photo = arguments.photo.read_bytes() if arguments.photo else make_photo()
+            request = raw_request(artefact, photo)
+        settings, key = {"http_server": arguments.http_server}, ""
+        if arguments.keys:
+            key, keys = new_key(), Path(folder, "keys")
+            keys.mkdir()
+            (keys / "soak").write_text(digest(key).hex())
+            settings["api_keys_dir"] = str(keys)
+        with Trial(artefact.folder, settings) as trial:
+            soak = Soak(
+                lambda: Client(trial.address, request, key),
+                arguments.kinds.split(","),
+                arguments.requests,
+            )
+            samples = watch(soak, trial.pid, arguments.clients, arguments.minutes * 60)
+            ready = f"http://{trial.address[0]}:{trial.address[1]}/v2/health/ready"
+            alive = urlopen(ready).status
     report(arguments.http_server, samples, soak.answers)
-    return int(alive != 200 or any(is_wrong(*name.split()) for name in soak.answers))
+    wrong = [a for a in soak.answers if not a.split()[1].startswith(RIGHT[a.split()[0]])]
+    return int(alive != 200 or bool(wrong))
 
 
-def is_wrong(kind: str, answer: str) -> bool:
-    """Whether an answer is one that no request may get: a status 5xx, or none at all."""
-    return kind != "aborted" and answer[:1] not in ("2", "4")
+def watch(
+    soak: Soak, process: int, clients: int, most_seconds: float
+) -> list[tuple[float, int, int]]:
+    """Have clients ask; returns seconds, resident bytes and descriptors of every second."""
+    threads = [threading.Thread(target=soak.ask) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    started, samples = time.monotonic(), []
+    while not soak.stop.wait(1) and time.monotonic() - started < most_seconds:
+        samples.append((time.monotonic() - started, *sample(process)))
+    soak.stop.set()
+    for thread in threads:
+        thread.join()
+    return samples
 
 
 if __name__ == "__main__":
