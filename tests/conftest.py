@@ -10,7 +10,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,11 +168,18 @@ class RunningServer:
         flags: further ones.
         wait: whether to wait until it is ready.
         prefix: a command that runs it.
+        headers: that every request sends.
     """
 
     def __init__(
-        self, models: Path, *flags: str, wait: bool = True, prefix: Sequence[str] = ()
+        self,
+        models: Path,
+        *flags: str,
+        wait: bool = True,
+        prefix: Sequence[str] = (),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
+        self.headers = dict(headers or {})
         command = [*prefix, sys.executable, "-m", "modelserver", "--models", str(models)]
         command += ["--host", "127.0.0.1", "--port", "0", "--management-port", "0"]
         command += ["--drain-delay-seconds", "0", *flags]
@@ -219,7 +226,9 @@ class RunningServer:
         if isinstance(body, (dict, list)):
             body = json.dumps(body).encode()
             headers.setdefault("Content-Type", "application/json")
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named = {
+            name.replace("_", "-"): value for name, value in {**self.headers, **headers}.items()
+        }
         method = method or ("POST" if body is not None else "GET")
         request = urllib.request.Request(base + path, data=body, headers=named, method=method)
         try:

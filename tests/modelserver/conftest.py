@@ -1,7 +1,7 @@
 """A repository of small models, the whole application in this process, and long-lived servers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from werkzeug.test import Client, TestResponse
 from modelserver.access import Access
 from modelserver.app import create_app, scoring_routes
 from modelserver.auth.guard import OPEN, Guard
+from modelserver.auth.keys import digest, new_key
 from modelserver.load_record import LoadRecord
 from modelserver.management import OneProcess, create_management_app
 from modelserver.metrics import Metrics
@@ -56,6 +57,37 @@ def repository(models: Path) -> Repository:
 def faq_repository(faq_models: Path) -> Repository:
     """The loaded FAQ model alone, as the historic /score needs it."""
     return load_repository(faq_models)
+
+
+@dataclass(frozen=True)
+class Door:
+    """How a server lets callers in.
+
+    Args:
+        flags: of the server.
+        headers: of a caller who may come in.
+    """
+
+    flags: tuple[str, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def serve(self, models: Path, *flags: str) -> RunningServer:
+        """A real server behind this door, whose requests bring what it wants."""
+        return RunningServer(models, *flags, *self.flags, headers=self.headers)
+
+
+@pytest.fixture(scope="session")
+def keyed_door(tmp_path_factory: pytest.TempPathFactory) -> Door:
+    """A door that wants an API key."""
+    folder, key = tmp_path_factory.mktemp("keys"), new_key()
+    (folder / "tester").write_text(digest(key).hex())
+    return Door(("--api-keys-dir", str(folder)), {"X-API-Key": key})
+
+
+@pytest.fixture(scope="session", params=["open", "keyed"])
+def door(request: pytest.FixtureRequest, keyed_door: Door) -> Door:
+    """Either door: what a server withstands, it withstands with API keys and without."""
+    return keyed_door if request.param == "keyed" else Door()
 
 
 @dataclass
@@ -126,25 +158,28 @@ def faq_site(make_site: Callable[..., Site], faq_repository: Repository) -> Site
     return make_site(faq_repository)
 
 
-def _serve(models: Path, *flags: str) -> Iterator[RunningServer]:
-    server = RunningServer(models, *flags)
-    yield server
-    server.process.kill()
-    server.process.wait()
-    assert server.process.stdout is not None
-    server.process.stdout.close()
-
-
 @pytest.fixture(scope="session")
 def server(models: Path) -> Iterator[RunningServer]:
     """A real server with every model; do not stop it."""
-    yield from _serve(models, "--max-body-bytes", str(MAX_BODY_BYTES))
+    server = RunningServer(models, "--max-body-bytes", str(MAX_BODY_BYTES))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def any_server(models: Path, door: Door) -> Iterator[RunningServer]:
+    """The same behind either door."""
+    server = door.serve(models, "--max-body-bytes", str(MAX_BODY_BYTES))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")
 def faq_server(faq_models: Path) -> Iterator[RunningServer]:
     """A real server with the FAQ model alone; do not stop it."""
-    yield from _serve(faq_models, "--max-body-bytes", str(MAX_BODY_BYTES))
+    server = RunningServer(faq_models, "--max-body-bytes", str(MAX_BODY_BYTES))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,8 @@
 
 import http.client
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +11,7 @@ import pytest
 
 from modelserver.app import scoring_routes
 from tests.conftest import ROOT, RunningServer
+from tests.modelserver.conftest import Door
 from tests.modelserver.hostile_bodies import HOSTILE_JSON, TEXT_FORMS
 from tests.modelserver.image_samples import publish_corners
 from tests.modelserver.samples import publish_all
@@ -37,18 +39,32 @@ PATHS = {
     ],
     "/score": ["/score"],
 }
-"""Paths of every scoring route; /score is asked of a server with the FAQ model alone."""
+"""Paths of every scoring route; /score is asked of a server with one model alone."""
 
 EVERY_PATH = [path for paths in PATHS.values() for path in paths]
 
 
 @pytest.fixture(scope="module")
-def all_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with a model of every kind, at its default limits; do not stop it."""
+def every_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with a model of every kind."""
     repository = tmp_path_factory.mktemp("models")
     publish_all(repository)
     publish_corners(repository)
-    running = RunningServer(repository)
+    return repository
+
+
+@pytest.fixture(scope="module")
+def all_server(every_model: Path, door: Door) -> Iterator[RunningServer]:
+    """A server with a model of every kind, at its default limits; do not stop it."""
+    running = door.serve(every_model)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def lone_server(faq_models: Path, door: Door) -> Iterator[RunningServer]:
+    """A server with the FAQ model alone; do not stop it."""
+    running = door.serve(faq_models)
     yield running
     running.close()
 
@@ -56,8 +72,9 @@ def all_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServ
 class Caller:
     """Posts to one server over one connection, as long as the server keeps it."""
 
-    def __init__(self, server: RunningServer) -> None:
+    def __init__(self, server: RunningServer, headers: Mapping[str, str]) -> None:
         self._server = server
+        self._headers = headers
         where = urlsplit(server.url)
         self._connection = http.client.HTTPConnection(
             where.hostname or "", where.port, timeout=LONGEST_ANSWER_SECONDS
@@ -65,7 +82,8 @@ class Caller:
 
     def post(self, path: str, content_type: str, body: bytes) -> tuple[int, bytes]:
         """Send one request; a hang raises TimeoutError."""
-        self._connection.request("POST", path, body, {"Content-Type": content_type})
+        headers = {"Content-Type": content_type, **self._headers}
+        self._connection.request("POST", path, body, headers)
         answer = self._connection.getresponse()
         return answer.status, answer.read()
 
@@ -89,8 +107,8 @@ class Caller:
 
 
 def find_fault(status: int, content: bytes) -> str:
-    """What is wrong with an answer, empty when nothing is."""
-    if status >= 500:
+    """What is wrong with an answer to a client, empty when nothing is."""
+    if status >= 500 or status in (401, 403):
         return f"{status} {content[:200]!r}"
     if status == 200:
         json.loads(content)
@@ -102,9 +120,15 @@ def find_fault(status: int, content: bytes) -> str:
 
 
 @pytest.fixture
-def caller(path: str, all_server: RunningServer, faq_server: RunningServer) -> Iterator[Caller]:
-    """Asks the server that answers `path`."""
-    caller = Caller(faq_server if path == "/score" else all_server)
+def server(path: str, all_server: RunningServer, lone_server: RunningServer) -> RunningServer:
+    """The server that answers `path`."""
+    return lone_server if path == "/score" else all_server
+
+
+@pytest.fixture
+def caller(server: RunningServer) -> Iterator[Caller]:
+    """Asks with what the server wants."""
+    caller = Caller(server, server.headers)
     yield caller
     caller.close()
 
@@ -148,6 +172,9 @@ def test_json_test_suite(caller: Caller, path: str, shared_data: Path) -> None:
     assert [f.name for f in wrong if caller.post(path, JSON, f.read_bytes())[0] == 200] == []
 
 
+@pytest.mark.parametrize(
+    "door", ["open", pytest.param("keyed", marks=pytest.mark.slow)], indirect=True
+)
 @pytest.mark.parametrize("path", EVERY_PATH)
 def test_naughty_strings(caller: Caller, path: str, shared_data: Path) -> None:
     """The big list of naughty strings in every place where the path takes a text."""
@@ -162,7 +189,7 @@ def test_naughty_strings(caller: Caller, path: str, shared_data: Path) -> None:
 @pytest.mark.parametrize("path", ["/v1/models/{}:predict", "/v2/models/{}/infer"])
 def test_naughty_names(path: str, shared_data: Path, all_server: RunningServer) -> None:
     """A model name can be anything a URL can hold; such a model is not served."""
-    caller = Caller(all_server)
+    caller = Caller(all_server, all_server.headers)
     texts = json.loads((shared_data / "nasty" / "strings" / "blns.json").read_text())
     bad = {}
     for text in texts:
@@ -171,6 +198,24 @@ def test_naughty_names(path: str, shared_data: Path, all_server: RunningServer) 
             bad[text] = status, content
     caller.close()
     assert bad == {}
+
+
+STRANGERS = {"no key": ({}, 401), "a wrong key": ({"X-API-Key": "anybody's"}, 403)}
+
+
+@pytest.mark.parametrize("door", ["keyed"], indirect=True)
+@pytest.mark.parametrize(("headers", "status"), STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.parametrize("path", EVERY_PATH)
+def test_strangers(
+    server: RunningServer, path: str, headers: dict[str, str], status: int, shared_data: Path
+) -> None:
+    """Whatever a caller without a right key sends, it is refused for the key alone."""
+    files = (shared_data / "nasty" / "json" / "test_parsing").glob("*.json")
+    bodies = [*HOSTILE_JSON.values(), *(file.read_bytes() for file in files)]
+    caller = Caller(server, headers)
+    answers = Counter(caller.post(path, JSON, body)[0] for body in bodies)
+    caller.close()
+    assert answers == {status: len(HOSTILE_JSON) + 318}
 
 
 def in_every_place(path: str, texts: Iterable[str]) -> list[tuple[str, str, bytes]]:

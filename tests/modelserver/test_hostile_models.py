@@ -121,8 +121,8 @@ PATHS = [
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_paths_lead_nowhere(server: RunningServer, path: str) -> None:
+def test_paths_lead_nowhere(any_server: RunningServer, path: str) -> None:
     """Names in paths are looked up among the models in memory, never on a disk."""
-    answer = server.request(path.replace(" ", "%20"), {"instances": [[1, 2, 3]]})
+    answer = any_server.request(path.replace(" ", "%20"), {"instances": [[1, 2, 3]]})
     assert answer.status in (404, 405)
     assert "root:" not in answer.body.decode()

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import RunningServer
+from tests.modelserver.conftest import Door
 from tests.modelserver.hostile_images import HOSTILE
 from tests.modelserver.image_bodies import FORMS, PREDICT
 from tests.modelserver.image_samples import (
@@ -40,6 +41,14 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(models: Path) -> Iterator[RunningServer]:
     """A server with the image model; do not stop it."""
     running = RunningServer(models)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def any_server(models: Path, door: Door) -> Iterator[RunningServer]:
+    """The same, with API keys and without."""
+    running = door.serve(models)
     yield running
     running.close()
 
@@ -157,9 +166,12 @@ def cpu_seconds(server: RunningServer) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_hostile_images(models: Path) -> None:
+@pytest.mark.parametrize(
+    "door", ["open", pytest.param("keyed", marks=pytest.mark.slow)], indirect=True
+)
+def test_hostile_images(models: Path, door: Door) -> None:
     """No hostile file gets a 5xx, costs two seconds, or makes the process grow by 300 MB."""
-    server = RunningServer(models)
+    server = door.serve(models)
     try:
         for form in FORMS.values():  # everything is loaded and has been used once
             assert form.send(server, "corners", FORMATS["webp"]()).status == 200
@@ -189,9 +201,9 @@ def flipped(content: bytes, seed: int) -> bytes:
     return content[:position] + bytes([changed]) + content[position + 1 :]
 
 
-def test_flipped_bits(models: Path) -> None:
+def test_flipped_bits(models: Path, door: Door) -> None:
     """No flipped bit gets a 5xx or makes the process grow by 300 MB, header bits included."""
-    server = RunningServer(models)
+    server = door.serve(models)
     try:
         for name in FORMATS:
             assert FORMS["raw"].send(server, "corners", FORMATS[name]()).status == 200
@@ -210,13 +222,13 @@ def test_flipped_bits(models: Path) -> None:
         server.close()
 
 
-def test_collections_of_odd_files(server: RunningServer, shared_data: Path) -> None:
+def test_collections_of_odd_files(any_server: RunningServer, shared_data: Path) -> None:
     """Of PngSuite the valid files are scored and the broken ones refused; so are turned photos."""
     suite = sorted((shared_data / "nasty" / "images" / "pngsuite").glob("*.png"))
     photos = sorted((shared_data / "nasty" / "images" / "exif_orientation").glob("*.jpg"))
     assert (len(suite), len(photos)) == (175, 6)
     for path in [*suite, *photos]:
-        answer = FORMS["raw"].send(server, "corners", path.read_bytes())
+        answer = FORMS["raw"].send(any_server, "corners", path.read_bytes())
         wanted = (400, 413) if path.name.startswith("x") else (200,)
         assert answer.status in wanted, (path.name, answer.body)
 
@@ -225,21 +237,21 @@ SMALL = [name for name in HOSTILE if name.partition(":")[0] in ("structure", "ot
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_hostile_images_in_every_body(server: RunningServer, form: str) -> None:
+def test_hostile_images_in_every_body(any_server: RunningServer, form: str) -> None:
     """A bad file gets the same status in every body form."""
     for name in SMALL:
         make, statuses = HOSTILE[name]
-        answer = FORMS[form].send(server, "corners", make())
+        answer = FORMS[form].send(any_server, "corners", make())
         assert answer.status in statuses, (name, answer.body)
         assert answer.json["error"]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_truncated_images_in_every_body(server: RunningServer, form: str) -> None:
+def test_truncated_images_in_every_body(any_server: RunningServer, form: str) -> None:
     """A file cut at any tenth is the caller's error in every body form."""
     for name in ("jpeg", "png", "webp", "gif", "bmp"):
         content = FORMATS[name]()
         for tenths in range(10):
             cut = content[: len(content) * tenths // 10]
-            answer = FORMS[form].send(server, "corners", cut)
+            answer = FORMS[form].send(any_server, "corners", cut)
             assert answer.status == 400, (name, tenths, answer.body)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import not_a_server_error
+from schemathesis.checks import CheckContext, not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -23,6 +23,7 @@ from modelserver.metrics import Metrics
 from modelserver.openapi import DOCUMENT
 from modelserver.scorer import Scorer
 from tests.conftest import RunningServer, publish_linear
+from tests.modelserver.conftest import Door
 from tests.modelserver.image_samples import publish_corners
 from tests.modelserver.oip.protocol import contract
 from tests.modelserver.samples import publish_faq, publish_pair
@@ -31,7 +32,16 @@ METHODS = ("get", "post")
 MODELS = ["corners", "faq", "pair", "sum", "other"]
 VERSIONS = ["1", "2", "10", "x"]
 
+
+def key_counts(
+    context: CheckContext, response: schemathesis.Response, case: schemathesis.Case
+) -> None:
+    """Every request brings a right key, where one is wanted."""
+    assert response.status_code not in (401, 403)
+
+
 CHECKS = [
+    key_counts,
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
@@ -93,15 +103,15 @@ def test_references_lead_somewhere() -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with a model of each task."""
+def server(tmp_path_factory: pytest.TempPathFactory, door: Door) -> Iterator[RunningServer]:
+    """A server with a model of each task, with API keys and without."""
     repository = tmp_path_factory.mktemp("openapi") / "models"
     publish_faq(repository)
     publish_pair(repository)
     publish_corners(repository)
     publish_linear(repository, version=2)
     publish_linear(repository, version=10)
-    server = RunningServer(repository)
+    server = door.serve(repository)
     yield server
     server.close()
 
@@ -146,7 +156,9 @@ def send_many(
     )
     @given(case=operation.as_strategy())
     def send(case: schemathesis.Case) -> None:
-        case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=30)
+        case.call_and_validate(
+            base_url=server.url, headers=server.headers, checks=CHECKS, timeout=30
+        )
 
     send()
 

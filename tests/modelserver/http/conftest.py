@@ -15,6 +15,7 @@ import pytest
 
 from modelserver.access import Access
 from modelserver.app import scoring_routes
+from modelserver.auth.guard import OPEN, Guard
 from modelserver.http.choice import Front, choose_front
 from modelserver.http.limits import Limits
 from modelserver.http.listener import bind
@@ -204,7 +205,7 @@ def start_scoring(kind: str) -> Iterator[Callable[..., Scored]]:
     """Start fronts that score with the models of a folder."""
     running: list[Scored] = []
 
-    def start_front(models: Path, max_batch_rows: int = 0) -> Scored:
+    def start_front(models: Path, max_batch_rows: int = 0, guard: Guard = OPEN) -> Scored:
         metrics = Metrics()
         scorer = Scorer(metrics)
         events: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
@@ -220,6 +221,7 @@ def start_scoring(kind: str) -> Iterator[Callable[..., Scored]]:
             scoring_routes(historic_api=True),
             max_body_bytes=MAX_BODY_BYTES,
             max_instances=1000,
+            guard=guard,
         )
         limits = Limits(MAX_BODY_BYTES, 100, 60, 60)
         front = choose_front(kind)(

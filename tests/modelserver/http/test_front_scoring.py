@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 
+from modelserver.auth.guard import Guard
+from modelserver.auth.keys import KeyDirectory, digest
+from modelserver.auth.limits import ClientLimits
 from tests.conftest import publish_linear
 from tests.modelserver.http.conftest import MAX_BODY_BYTES, Scored
+from tests.modelserver.malformed_http import MALFORMED
 from tests.modelserver.samples import publish_slow
 
 SUM = b"/v1/models/sum:predict"
@@ -118,6 +122,50 @@ def test_refusal_before_the_body(sums: Scored, path: bytes, headers: bytes, stat
         assert client.at_end()
     assert sums.next_record()["status"] == status
     assert sums.events.empty()
+
+
+@pytest.fixture
+def keyed(start_scoring: Callable[..., Scored], tmp_path: Path) -> Scored:
+    """The same behind API keys."""
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "tester").write_text(digest("right").hex())
+    publish_linear(tmp_path / "models")
+    guard = Guard(KeyDirectory(tmp_path / "keys"), ClientLimits(0, 0))
+    return start_scoring(tmp_path / "models", guard=guard)
+
+
+KEYS = {
+    "no key": (b"", (400, 401)),
+    "a wrong key": (b"X-API-Key: wrong\r\n", (400, 403)),
+    "a right key": (b"X-API-Key: right\r\n", (400,)),
+}
+
+
+@pytest.mark.parametrize(("key", "statuses"), KEYS.values(), ids=KEYS)
+def test_malformed_behind_keys(keyed: Scored, key: bytes, statuses: tuple[int, ...]) -> None:
+    """Whatever its key, a request that is no HTTP is refused and its connection ends."""
+    wrong = {}
+    for name, request in MALFORMED.items():
+        request = request.replace(b" / ", b" %s " % SUM).replace(b"\r\n", b"\r\n" + key, 1)
+        with keyed.connect() as client:
+            client.send(request)
+            status = client.read().status
+            if status not in statuses or not client.at_end():
+                wrong[name] = status
+    assert wrong == {}
+    with keyed.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3]), b"X-API-Key: right"))
+        assert client.read().status == 200
+
+
+@pytest.mark.parametrize("kind", ["asyncio"], indirect=True)
+def test_strangers_are_not_read(keyed: Scored) -> None:
+    """A caller without a key is refused before its body has come."""
+    with keyed.connect() as client:
+        client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" % SUM)
+        answer = client.read()
+        assert (answer.status, answer.headers["Connection"]) == (401, "close")
+        assert client.at_end()
 
 
 def test_head_of_a_scoring_path(sums: Scored) -> None:
