@@ -15,7 +15,7 @@ BUILD_IMAGE = $(IMAGE_TOOL) build \
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-images test-kserve test-perf-analyzer tools az-options lint lock lock-images images clean
+.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-tensorflow-long test-images test-kserve test-perf-analyzer tools az-options lint lock lock-images images clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -87,16 +87,23 @@ test-long: .venv/test ## Run the tests that take minutes
 test-deep: .venv-deep/test ## Run the tests of the converters that need PyTorch or Keras
 	@KERAS_BACKEND=torch .venv-deep/bin/python -m pytest tests/converters/deep tests/converters/image tests/converters/resnet -m '' --timeout 1800
 
-# Without constraints.txt: TensorFlow decides on numpy, protobuf and others itself.
-.venv-tensorflow/test: setup.cfg
+# TensorFlow has packages for some Pythons and systems only, so a failure says which these are.
+.venv-tensorflow/test: setup.cfg constraints.txt
 	@$(PYTHON) -m venv .venv-tensorflow
-	@echo "Installing TensorFlow into .venv-tensorflow (a few minutes) ..."
+	@echo "Installing TensorFlow into .venv-tensorflow (a few minutes, 2 GB) ..."
 	@.venv-tensorflow/bin/pip --quiet --disable-pip-version-check install \
-		-e '.[cpu,converters,tensorflow,test]'
+		-c constraints.txt -e '.[cpu,converters,tensorflow,test]' \
+		|| { echo "TensorFlow cannot be installed: see pip's reason above. Here are $$($(PYTHON) -V) and $$(uname -sm);"; \
+			echo "which it has packages for: https://pypi.org/project/tensorflow-cpu/#files. Another Python: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@touch $@
 
+TEST_TENSORFLOW = .venv-tensorflow/bin/python -m pytest tests/converters/deep/test_tensorflow_command.py
+
 test-tensorflow: .venv-tensorflow/test ## Run the tests of the converter that needs TensorFlow
-	@.venv-tensorflow/bin/python -m pytest tests/converters/deep/test_tensorflow_command.py -m '' --timeout 1800
+	@$(TEST_TENSORFLOW) --timeout 600
+
+test-tensorflow-long: .venv-tensorflow/test ## The same with ResNet-152, which needs 16 GB of memory
+	@$(TEST_TENSORFLOW) -m '' --timeout 1800
 
 test-browser: .venv/test ## Drive the demo page in headless Chromium (Debian's package chromium)
 	@$(PIP) install -c constraints.txt -e '.[browser]'
