@@ -1,6 +1,5 @@
 """Records each answer once: a log line and the request metrics."""
 
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,15 +46,14 @@ class Access:
         stages: Stages | None = None,
         bytes_in: int,
         bytes_out: int,
-        started: float,
+        seconds: float,
     ) -> None:
-        """Record one answer; `started` is the `time.perf_counter()` of its beginning.
+        """Record one answer, which took so many seconds.
 
         `traceparent` is the header, if it was well formed; `stages` are known of a request that
         was scored. A path is recorded as its route, and a method only when HTTP knows it, because
         either can hold anything a caller typed.
         """
-        seconds = time.perf_counter() - started
         method = method if method in _METHODS else "other"
         self.metrics.answered(model, client, status, code, seconds)
         if self.trace:

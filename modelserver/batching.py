@@ -183,17 +183,21 @@ class Batcher:
                 if self._free:
                     self._wake()
                 return False
-            batch, dropped = self._take()
+            batch, rows, dropped = self._take()
             self._free -= bool(batch)
-            self._running_rows += sum(part.rows for part in batch)
+            self._running_rows += rows
         _notify(dropped)
         if batch:
-            self._run_batch(batch)
+            self._run_batch(batch, rows)
         return True
 
-    def _take(self) -> tuple[list[Part], list[Call]]:
+    def _take(self) -> tuple[list[Part], int, list[Call]]:
         """Take the oldest part and what can join it, and the calls not worth running; holds the
-        lock."""
+        lock.
+
+        Returns:
+            The parts, their rows, and the calls.
+        """
         now = self._clock()
         batch: list[Part] = []
         others: list[Part] = []
@@ -221,16 +225,15 @@ class Batcher:
             self._queue_rows -= part.rows
         self._queue.extendleft(reversed(others))
         self._owed = self._owed and bool(self._queue)
-        return batch, dropped
+        return batch, rows, dropped
 
     def _drop(self, call: Call, error: Exception) -> None:
         call.done, call.error, call.ended = True, error, self._clock()
 
-    def _run_batch(self, batch: list[Part]) -> None:
+    def _run_batch(self, batch: list[Part], rows: int) -> None:
         started = self._clock()
-        errors = self._run_parts(batch)
+        errors = self._run_parts(batch, rows)
         ended = self._clock()
-        rows = sum(part.rows for part in batch)
         with self._lock:
             self._pace.observe(rows, ended - started)
             full = self._pace.predict(self._max_batch_rows, self._max_batch_rows)
@@ -254,13 +257,13 @@ class Batcher:
         call.done, call.error, call.ended = True, error, ended
         return True
 
-    def _run_parts(self, batch: list[Part]) -> Mapping[Part, Exception]:
+    def _run_parts(self, batch: list[Part], rows: int) -> Mapping[Part, Exception]:
         """Run a batch and give each part its outputs; returns the errors of those that have none.
 
         When a batch of several fails, each is run alone, so that only the guilty one fails. A run
         goes on as long as anybody waits for it.
         """
-        rows, deadline = sum(part.rows for part in batch), max(p.call.deadline for p in batch)
+        deadline = max([part.call.deadline for part in batch])
         try:
             outputs = self._run(join(batch), rows, deadline)
         except DeadlineExceeded as error:
@@ -270,7 +273,7 @@ class Batcher:
                 return {batch[0]: error}
             errors: dict[Part, Exception] = {}
             for part in batch:
-                errors.update(self._run_parts([part]))
+                errors.update(self._run_parts([part], part.rows))
             return errors
         hand_out(batch, outputs)
         return {}

@@ -49,6 +49,7 @@ class Call:
         "left",
         "parts",
         "queued",
+        "rows",
         "started",
     )
 
@@ -65,14 +66,10 @@ class Call:
         self.error: Exception | None = None
         self.queued = self.started = self.ended = 0.0
         self.left = len(parts)  # that have no outputs yet
+        self.rows = sum([part.rows for part in parts])
         self.callback: Callable[[], object] | None = None
         for part in parts:
             part.call = self
-
-    @property
-    def rows(self) -> int:
-        """Rows of all parts."""
-        return sum(part.rows for part in self.parts)
 
     def no_use(self, now: float) -> ServingError | None:
         """Why it is not worth running any more, if so."""

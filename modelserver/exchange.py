@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from modelserver import traceparent
@@ -26,6 +27,11 @@ class Headers(Protocol):
         """The value of a header, or the default."""
 
 
+def at_once(work: Callable[[], None]) -> None:
+    """Do work now; see HttpRequest.afterwards."""
+    work()
+
+
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
     """A request, whatever server it came through.
@@ -39,6 +45,7 @@ class HttpRequest:
         id: the request's id.
         started: `time.perf_counter()` of its beginning.
         is_gone: whether the client has hung up; None where nobody knows.
+        afterwards: has something done once the answer is on its way, while the client reads it.
     """
 
     method: str
@@ -49,10 +56,11 @@ class HttpRequest:
     id: str
     started: float
     is_gone: Callable[[], bool] | None = None
+    afterwards: Callable[[Callable[[], None]], object] = at_once
 
 
 class Exchange:
-    """What is known of a request so far; `close` records it and gives its place back.
+    """What is known of a request so far; `close` gives its place back and has it recorded.
 
     Args:
         scorer: where it has a place from `enter` to `close`.
@@ -104,7 +112,8 @@ class Exchange:
         return self.close(refusal(error, self.request.id))
 
     def close(self, reply: Reply, stages: Stages | None = None) -> Reply:
-        """Record the reply and return it; `stages` when the request was scored."""
+        """Return the reply and see to its record; `stages` when the request was scored."""
+        ended = time.perf_counter()
         given = traceparent.read(self.request.headers.get(traceparent.HEADER))
         if given:
             reply = replace(reply, headers={**reply.headers, traceparent.HEADER: given})
@@ -112,9 +121,17 @@ class Exchange:
         if self._entered:
             self.scorer.leave()
             self._guard.leave(self.client)
+        self.request.afterwards(partial(self._record, reply, stages, given, ended))
+        return reply
+
+    def _record(self, reply: Reply, stages: Stages | None, given: str, ended: float) -> None:
+        """Count and log the reply."""
         request, model = self.request, self.model
+        seconds = ended - request.started
         if model is not None:
-            model.statistics.answered(not reply.code, time.perf_counter() - request.started)
+            if stages is not None:
+                self.scorer.record(model, stages)
+            model.statistics.answered(not reply.code, seconds)
         self._access.answered(
             request_id=request.id,
             route=self.route,
@@ -127,9 +144,8 @@ class Exchange:
             stages=stages,
             bytes_in=self.bytes_in,
             bytes_out=len(reply.body),
-            started=request.started,
+            seconds=seconds,
         )
-        return reply
 
 
 class Pending:
@@ -215,5 +231,4 @@ class Pending:
             inference_seconds=call.ended - call.started,
             encode_seconds=time.perf_counter() - call.ended,
         )
-        exchange.scorer.record(self._model, stages)
         return exchange.close(reply, stages)

@@ -1,6 +1,7 @@
 """Every metric of the server; the only module that knows prometheus_client."""
 
 import functools
+import itertools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
@@ -9,16 +10,18 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     Metric,
     disable_created_metrics,
 )
+from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from modelserver.batching import Batcher
 from modelserver.families import Family
+from modelserver.histogram import Histogram
 from modelserver.model import ServedModel
 from modelserver.statistics import Stages
 
@@ -61,20 +64,17 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry or CollectorRegistry()
         self._of_models: list[MetricWrapperBase] = []
+        self._histograms: list[Histogram] = []
         # Looking a series up by its labels costs more than counting in it.
         self._series = functools.lru_cache(_CACHED_SERIES)(_series)
         model = _MODEL
         asked = (*model, "client", "code")
         self._requests = self._counter("requests_total", "Requests answered", asked)
-        self._duration = self._histogram("request_duration_seconds", "Whole request", model)
-        self._decode = self._histogram("decode_duration_seconds", "Reading instances", model)
-        self._queue_wait = self._histogram(
-            "queue_wait_duration_seconds", "Waiting for the model", model
-        )
-        self._inference = self._histogram(
-            "inference_duration_seconds", "One run of the model", model
-        )
-        self._batch_rows = self._histogram("batch_rows", "Rows of one run", model, _ROWS)
+        self._duration = self._histogram("request_duration_seconds", "Whole request")
+        self._decode = self._histogram("decode_duration_seconds", "Reading instances")
+        self._queue_wait = self._histogram("queue_wait_duration_seconds", "Waiting for the model")
+        self._inference = self._histogram("inference_duration_seconds", "One run of the model")
+        self._batch_rows = self._histogram("batch_rows", "Rows of one run", _ROWS)
         self._queue_rows = self._gauge("queue_rows", "Rows that wait for the model", model)
         self._rejected = self._counter("rejected_total", "Requests without a score", ("reason",))
         self._inflight = self._gauge("inflight_requests", "Scoring requests being answered", ())
@@ -138,13 +138,15 @@ class Metrics:
         labels = dict(zip(_MODEL, (name, str(version)), strict=True))
         for metric in self._of_models:
             metric.remove_by_labels(labels)
+        for histogram in self._histograms:
+            histogram.remove(*labels.values())
         self._series.cache_clear()
 
     def scored(self, model: ServedModel, stages: Stages) -> None:
         """Record the stages of one scored request."""
         labels = (model.name, str(model.version))
-        self._series(self._decode, *labels).observe(stages.decode_seconds)
-        self._series(self._queue_wait, *labels).observe(stages.queue_seconds)
+        self._decode.labels(*labels).observe(stages.decode_seconds)
+        self._queue_wait.labels(*labels).observe(stages.queue_seconds)
 
     def answered(
         self, model: ServedModel | None, client: str, status: int, code: str, seconds: float
@@ -160,7 +162,7 @@ class Metrics:
         """
         labels = (model.name, str(model.version)) if model else (_NO_MODEL, _NO_MODEL)
         self._series(self._requests, *labels, client, str(status)).inc()
-        self._series(self._duration, *labels).observe(seconds)
+        self._duration.labels(*labels).observe(seconds)
         if code:
             self._rejected.labels(code).inc()
 
@@ -178,16 +180,12 @@ class Metrics:
     def _gauge(self, name: str, text: str, labels: tuple[str, ...]) -> Gauge:
         return self._keep(Gauge(f"modelserver_{name}", text, labels, registry=self._registry))
 
-    def _histogram(
-        self,
-        name: str,
-        text: str,
-        labels: tuple[str, ...],
-        buckets: tuple[float, ...] = _SECONDS,
-    ) -> Histogram:
-        return self._keep(
-            Histogram(f"modelserver_{name}", text, labels, registry=self._registry, buckets=buckets)
-        )
+    def _histogram(self, name: str, text: str, bounds: tuple[float, ...] = _SECONDS) -> Histogram:
+        """A histogram whose series belong to models."""
+        histogram = Histogram(bounds)
+        self._histograms.append(histogram)
+        self._registry.register(_HistogramCollector(f"modelserver_{name}", text, histogram))
+        return histogram
 
     def _keep(self, metric: _Kind) -> _Kind:
         """Remember a metric whose series belong to models."""
@@ -235,6 +233,22 @@ class WorkerMetrics:
 def render(families: Iterable[Family]) -> bytes:
     """Metrics of several processes in the Prometheus text format."""
     return bytes(generate_latest(_Collected(families)))
+
+
+class _HistogramCollector(Collector):
+    """Shows the registry a histogram of ours."""
+
+    def __init__(self, name: str, text: str, histogram: Histogram) -> None:
+        self._name, self._text, self._histogram = name, text, histogram
+        self._bounds = [*map(floatToGoString, histogram.bounds), "+Inf"]
+
+    def collect(self) -> Iterator[Metric]:
+        family = HistogramMetricFamily(self._name, self._text, labels=_MODEL)
+        for labels, series in self._histogram:
+            counts, total = series.read()
+            buckets = zip(self._bounds, itertools.accumulate(counts), strict=True)
+            family.add_metric(labels, list(buckets), total)
+        yield family
 
 
 class _Collected(Collector):

@@ -38,7 +38,8 @@ class Scorer:
         self._state = State.STARTING
         self._max_inflight = max_inflight
         self._inflight = 0
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         metrics.watch(lambda: self._inflight, lambda: self.saturation)
 
     @property
@@ -104,13 +105,13 @@ class Scorer:
 
     def enter(self) -> None:
         """Take a place for one request; whoever gets one must `leave`; raises as check_open."""
-        with self._changed:
+        with self._lock:
             self.check_open()
             self._inflight += 1
 
     def leave(self) -> None:
         """Give the place back."""
-        with self._changed:
+        with self._lock:
             self._inflight -= 1
             if not self._inflight:
                 self._changed.notify_all()

@@ -17,7 +17,7 @@ class Tally:
     def add(self, seconds: float, count: int = 1) -> None:
         """Count `count` times that took `seconds` together."""
         self.count += count
-        self.ns += round(seconds * 1e9)
+        self.ns += int(seconds * 1e9)
 
 
 @dataclass(frozen=True, slots=True)

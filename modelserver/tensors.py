@@ -67,12 +67,18 @@ def to_array(name: str, datatype: str, elements: list[Any]) -> np.ndarray:
     try:
         with np.errstate(over="ignore"):
             array = np.array(elements, dtype=dtype)
-        finite = dtype.kind != "f" or bool(np.isfinite(array).all())
+        finite = dtype.kind != "f" or all_finite(array)
     except OverflowError:  # a whole number that no fraction can hold
         finite = False
     if not finite:
         raise InvalidInput(f"{name}: a number is out of range for {datatype}")
     return array
+
+
+def all_finite(array: np.ndarray) -> bool:
+    """Whether a float array holds neither NaN nor infinity."""
+    # For the few numbers of most requests `.all()` takes three times as long as the test itself.
+    return b"\0" not in np.isfinite(array).tobytes()
 
 
 _ELEMENTS: dict[str, tuple[set[type], str]] = {

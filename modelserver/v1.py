@@ -6,6 +6,7 @@ Instead of JSON a body may be one instance (an image, a text), or multipart/form
 for each instance and a plain field for each parameter.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -83,6 +84,7 @@ def field_value(text: bytes) -> Any:
         return text.decode("utf-8", "replace")
 
 
+@functools.lru_cache(maxsize=64)  # callers say the same again and again
 def media_type(content_type: str) -> str:
     """The content type without its parameters, lower-case; JSON when there is none.
 

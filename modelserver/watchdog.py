@@ -18,7 +18,8 @@ class Watchdog:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._watched: dict[int, tuple[float, Callable[[], object]]] = {}
         self._count = 0
         self._looks_at = math.inf  # when the thread looks next
@@ -30,7 +31,7 @@ class Watchdog:
         Returns:
             A number to `leave` with, as soon as there is nothing to end any more.
         """
-        with self._changed:
+        with self._lock:
             self._count += 1
             self._watched[self._count] = (deadline, end)
             if not self._alive:
@@ -42,11 +43,11 @@ class Watchdog:
 
     def leave(self, number: int) -> None:
         """Forget a deadline; its function is not called from now on."""
-        with self._changed:
+        with self._lock:
             self._watched.pop(number, None)
 
     def _work(self) -> None:
-        with self._changed:
+        with self._lock:
             seen = -1
             while self._watched or self._count != seen:
                 seen = self._count

@@ -17,7 +17,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 
-from modelserver.exchange import HttpRequest, Pending
+from modelserver.exchange import HttpRequest, Pending, at_once
 from modelserver.http.connection import Cancel, Respond
 from modelserver.http.limits import QUICK_BODY_BYTES, TURN_SECONDS
 from modelserver.http.request_reader import Request
@@ -76,8 +76,10 @@ class Turns:
         """Have a request answered; see Office.handle."""
         body = request.body
         length = len(body) if "content-length" in request.headers else None
-        asked = _ask(request, length)
-        job = _Job(found, asked, respond, apart=self._takes_long(found, len(body)))
+        apart = self._takes_long(found, len(body))
+        # The loop records answers once it has sent them; a thread of the pool must not ask it to.
+        asked = _ask(request, length, at_once if apart else self._loop.call_soon)
+        job = _Job(found, asked, respond, apart)
         if job.apart:
             self._pool.submit(self._begin_apart, job)
         else:
@@ -88,7 +90,8 @@ class Turns:
     def refuse(self, found: Found, head: Request) -> Response | None:
         """Refuse a request whose body has not arrived; see Office.refuse."""
         # A body in chunks has a length, which just is not known yet.
-        asked = _ask(head, int(head.headers.get("content-length", 0)))
+        length = int(head.headers.get("content-length", 0))
+        asked = _ask(head, length, self._loop.call_soon)
         reply = self._scoring.refuse(found, asked)
         return None if reply is None else Response.of(reply, asked.id)
 
@@ -203,7 +206,9 @@ class Turns:
             job.timer.cancel()
 
 
-def _ask(request: Request, length: int | None) -> HttpRequest:
+def _ask(
+    request: Request, length: int | None, afterwards: Callable[[Callable[[], None]], object]
+) -> HttpRequest:
     return HttpRequest(
         method=request.method,
         path=request.path,
@@ -212,4 +217,5 @@ def _ask(request: Request, length: int | None) -> HttpRequest:
         read_body=lambda: request.body,
         id=request_id(request.headers.get("x-request-id", "")),
         started=time.perf_counter(),
+        afterwards=afterwards,
     )

@@ -128,7 +128,7 @@ def _read_shape(where: str, spec: TensorSpec, shape: Any) -> Sequence[int]:
         raise InvalidInput(
             f"{where}: shape: expected {list(spec.shape)}, got {shape[: MOST_AXES + 1]}"
         )
-    if math.prod(max(size, 1) for size in shape) > _MOST_EMPTY_ELEMENTS and 0 in shape:
+    if 0 in shape and math.prod([size or 1 for size in shape]) > _MOST_EMPTY_ELEMENTS:
         raise TooLarge(f"{where}: shape: {shape} is too large for a tensor without elements")
     return shape
 
@@ -147,10 +147,9 @@ def _check_rows(model: ServedModel, arrays: Mapping[str, np.ndarray], max_rows: 
     if not signature.has_rows:
         return
     rows = {name: len(arrays[name]) for name in signature.inputs if name not in signature.optional}
-    counts = set(rows.values())
-    if len(counts) > 1:
+    (count, *others) = set(rows.values())
+    if others:
         raise InvalidInput(f"inputs: expected equally many rows in each, got {rows}")
-    (count,) = counts
     if count > max_rows:
         raise TooLarge(f"inputs: expected at most {max_rows} rows, got {count}")
     if not count:

@@ -13,7 +13,7 @@ import numpy as np
 
 from modelserver.datatypes import BYTES, DTYPES
 from modelserver.errors import InvalidInput
-from modelserver.tensors import flatten, to_array
+from modelserver.tensors import all_finite, flatten, to_array
 
 _LENGTH = struct.Struct("<I")
 
@@ -104,7 +104,7 @@ def to_json(where: str, datatype: str, array: np.ndarray) -> np.ndarray | list[s
     as_binary = "ask for it as binary data (parameters.binary_data true)"
     if datatype == "FP16":
         raise InvalidInput(f"{where}: FP16 cannot be written in JSON; {as_binary}")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not all_finite(array):
         raise InvalidInput(
             f"{where}: holds NaN or infinity, which JSON has no form for; {as_binary}"
         )
