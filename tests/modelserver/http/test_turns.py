@@ -108,12 +108,14 @@ class Scoring:
         self.answers = True
         self.on_run: Callable[[], object] = lambda: None
         self.refuses = False
+        self.requests: list[HttpRequest] = []
         self.begun: list[Waiting] = []
         self.ran: list[str] = []
         self.cancelled: list[str] = []
 
     def begin(self, found: Found, request: HttpRequest) -> Reply | Pending:
         self.now += self.begin_seconds
+        self.requests.append(request)
         if self.refuses:
             return Reply(400, b"no")
         self.begun.append(Waiting(request.id, self))
@@ -280,3 +282,27 @@ def test_given_up_while_it_is_read_apart(bench: Bench) -> None:
     bench.loop.turn()
     assert bench.scoring.cancelled == ["a"]
     assert bench.scoring.ran == []
+
+
+def test_recorded_after_the_answer(bench: Bench) -> None:
+    """What a request has done afterwards waits until its answer is on its way."""
+    seen: list[list[bytes]] = []
+
+    def record() -> None:
+        seen.append(list(bench.answers))
+
+    bench.scoring.on_run = lambda: bench.scoring.requests[0].afterwards(record)
+    bench.take("a")
+    bench.loop.turn()
+    assert (bench.answers, seen) == ([b"a"], [])
+    bench.loop.turn()
+    assert seen == [[b"a"]]
+
+
+def test_recorded_by_the_pool(bench: Bench) -> None:
+    """A thread of the pool records at once: the loop belongs to another thread."""
+    seen: list[str] = []
+    bench.take("a", b"x" * (QUICK_BODY_BYTES + 1))
+    bench.pool.run()
+    bench.scoring.requests[0].afterwards(lambda: seen.append("recorded"))
+    assert seen == ["recorded"]
