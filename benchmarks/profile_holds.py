@@ -4,7 +4,8 @@
 
 Runs `python -m modelserver profile`, reads the settings back from the values file, starts a new
 server with them and has as many callers as at the knee ask it again, several times. Prints what
-was predicted beside what was reached.
+was predicted beside what was reached: p99 holds when the usual one is not above the predicted one,
+which is the largest of the confirming runs.
 """
 
 import argparse
@@ -50,8 +51,8 @@ def main() -> None:
     parser.add_argument("--goal", default="100", help="p99 in milliseconds [100]")
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    print("| model | callers | predicted/s, p99 ms | reached/s, p99 ms (medians) | reached |")
-    print("|---|---|---|---|---|")
+    print("| model | callers | predicted/s, p99 ms | reached/s, p99 ms (medians) | reached | p99 |")
+    print("|---|---|---|---|---|---|")
     for folder in arguments.artefacts:
         with tempfile.TemporaryDirectory() as out:
             files = ["--values", f"{out}/values.yaml", "--drawing", f"{out}/p.svg"]
@@ -67,7 +68,7 @@ def main() -> None:
         late = statistics.median(load.p99_seconds for load in loads) * 1000
         cells = [
             *(artefact.manifest.name, str(callers), f"{rate:.0f}, {p99:.1f}"),
-            *(f"{got:.0f}, {late:.1f}", f"{got / rate:.0%}"),
+            *(f"{got:.0f}, {late:.1f}", f"{got / rate:.0%}", f"{late / p99:.0%}"),
         ]
         print("| " + " | ".join(cells) + " |")
     print(f"\n{describe_machine('onnxruntime', 'waitress')}")

@@ -2,8 +2,10 @@
 
 Starts real servers with one set of settings after the other (HTTP server, threads of the model,
 rows of a batch), has more and more callers send the model's golden request, and finds the knee: the
-most requests a second whose 99th percentile stays within a goal. Run it on the kind of machine that
-will serve, and leave that machine alone meanwhile: callers and server share its processors.
+most requests a second whose 99th percentile stays within a goal. The knee is then measured again,
+five times: its throughput is the median of these runs, its p99 the largest. Run it on the kind of
+machine that will serve, and leave that machine alone meanwhile: callers and server share its
+processors.
 
 Example:
     python -m modelserver profile --models models/javascript-faq/1 --p99-milliseconds 50
@@ -18,9 +20,9 @@ from modelserver import __version__
 from modelserver.artefact import Artefact, find_artefacts
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
+from modelserver.profiling.confirmation import RUNS, confirm_knee, measure_again
 from modelserver.profiling.drawing import describe, draw
 from modelserver.profiling.grid import CALLERS, Point, candidates, explore
-from modelserver.profiling.knee import find_knee
 from modelserver.profiling.load import golden_request
 from modelserver.profiling.trial import TrialFailed
 from modelserver.profiling.values import helm_values
@@ -54,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, write the files and return the exit code."""
+    goal = arguments.goal / 1000
     try:
         artefact = _only(arguments.models)
         points = _measure_all(artefact, arguments.seconds)
+        knee, points = _confirm(artefact, points, goal, arguments.seconds)
     except (ArtefactError, TrialFailed, ConnectionError) as error:
         sys.stderr.write(f"\nmodelserver profile: {error}\n")
         return EXIT_FAILED
-    goal = arguments.goal / 1000
-    knee = find_knee(points, goal)
     title = f"{artefact.manifest.name} version {artefact.manifest.version}"
     arguments.drawing.write_text(draw(points, knee, goal, title))
     if knee is None:
@@ -76,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.values.write_text(helm_values(knee, goal, measured))
     sys.stdout.write(
         f"Knee      {describe(knee)}\n"
-        f"          {knee.load.callers} callers at a time: {_summary(knee)}\n"
+        f"          {knee.load.callers} callers at a time, {RUNS} runs: {_summary(knee)} at most\n"
         f"Values    {arguments.values}\n"
         f"Drawing   {arguments.drawing}\n"
         f"Next      helm upgrade --install NAME charts/scoring -f VALUES -f {arguments.values}\n"
@@ -115,6 +117,22 @@ def _measure_all(artefact: Artefact, seconds: float) -> list[Point]:
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return points
+
+
+def _confirm(
+    artefact: Artefact, points: list[Point], goal: float, seconds: float
+) -> tuple[Point | None, list[Point]]:
+    """Choose the knee and measure it again."""
+    request = golden_request(artefact)
+
+    def again(knee: Point) -> Point:
+        name = f"{describe(knee)}, {knee.load.callers} callers"
+        sys.stderr.write(f"Confirming {name}\n")
+        found = measure_again(artefact.folder, knee, request, seconds)
+        sys.stderr.write(f"Confirmed  {name}: {_summary(found)} at most\n")
+        return found
+
+    return confirm_knee(points, goal, again)
 
 
 def _summary(point: Point) -> str:

@@ -10,7 +10,9 @@ from modelserver.profiling.load import Measurement, measure
 from modelserver.profiling.trial import Trial
 
 CALLERS = (1, 2, 4, 8, 16, 32, 64)
-_WARM_UP_SHARE = 0.25
+WARM_UP_SHARE = 0.25
+"""Of the seconds of a measurement: how long callers ask before answers count."""
+
 _FAST_PACKAGES = ("httptools", "uvloop")  # what the HTTP server asyncio needs
 
 
@@ -75,9 +77,9 @@ def explore(
     with Trial(models, settings) as trial:
         for count in callers:
             before = trial.cpu_seconds()
-            load = measure(*trial.address, request, count, seconds, seconds * _WARM_UP_SHARE)
+            load = measure(*trial.address, request, count, seconds, seconds * WARM_UP_SHARE)
             used = trial.cpu_seconds() - before
-            cores = used / (seconds * (1 + _WARM_UP_SHARE))
+            cores = used / (seconds * (1 + WARM_UP_SHARE))
             point = Point(settings, load, cores, trial.peak_bytes(), trial.load_seconds)
             seen(point)
             yield point

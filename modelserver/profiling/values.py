@@ -6,37 +6,40 @@ import re
 from modelserver.profiling.grid import Point
 
 _ROOM = 0.7  # of the knee: where the autoscaler should hold a pod, so that a burst still fits
+_LEAST_INFLIGHT = 16
 _QUEUE_DEPTH = 4  # requests in flight for each caller at the knee; more would only wait
 _MEMORY_ROOM, _MEMORY_STEP = 1.5, 64 * 2**20
 _START_ROOM, _LEAST_START_SECONDS = 5, 30  # a node may be slower, and its disk cold
+
+
+def server_settings(point: Point) -> dict[str, object]:
+    """The settings of a server that runs at a point: those tried, and how much it lets in."""
+    most = max(_LEAST_INFLIGHT, _QUEUE_DEPTH * point.load.callers)
+    return {**point.settings, "max_inflight_requests": most}
 
 
 def helm_values(knee: Point, p99_seconds: float, measured: str) -> str:
     """Write the values that run one pod at the knee.
 
     Args:
-        knee: where to run.
+        knee: where to run, confirmed.
         p99_seconds: the goal it was chosen for.
         measured: what and where, for the file's head.
     """
     load = knee.load
     memory = _mebibytes(knee.peak_bytes * _MEMORY_ROOM)
-    settings = {
-        **knee.settings,
-        "max_inflight_requests": max(16, _QUEUE_DEPTH * load.callers),
-    }
     lines = [
         "# Written by `python -m modelserver profile`.",
         *(f"# {line}" for line in measured.splitlines()),
         f"# At the knee: {load.callers} callers at a time, {load.requests_per_second:.0f} requests "
         "a second,",
-        f"# p99 {load.p99_seconds * 1000:.1f} ms (goal {p99_seconds * 1000:g} ms), "
+        f"# p99 {load.p99_seconds * 1000:.1f} ms at most (goal {p99_seconds * 1000:g} ms), "
         f"{knee.cores:.2f} cores.",
         "resources:",
         f'  requests: {{cpu: "{_cores(knee.cores)}", memory: {memory}Mi}}',
         f"  limits: {{memory: {memory}Mi}}",
         "server:",
-        *(f"  {_camel(name)}: {value}" for name, value in sorted(settings.items())),
+        *(f"  {_camel(name)}: {value}" for name, value in sorted(server_settings(knee).items())),
         "model:",
         f"  loadTimeoutSeconds: {_start_seconds(knee.start_seconds)}",
         "autoscaling:",
