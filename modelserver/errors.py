@@ -159,46 +159,36 @@ class LoadFailed(RequestError):
     code = "load_failed"
 
 
-class TooManyRequests(RequestError):
-    """The client asks more than it may.
+class _TryLater(Exception):
+    """What errors share after which the same request may succeed in a while.
 
     Args:
-        message: which limit.
-        retry_after_seconds: when it may ask again.
+        message: what is in its way.
+        retry_after_seconds: when a client may try again.
     """
+
+    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to come back."""
+        return {"Retry-After": str(self.retry_after_seconds)}
+
+
+class TooManyRequests(_TryLater, RequestError):
+    """The client asks more than it may."""
 
     status = 429
     code = "too_many_requests"
 
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """When to come back."""
-        return {"Retry-After": str(self.retry_after_seconds)}
-
-
-class Unavailable(ServingError):
-    """The service cannot take work now.
-
-    Args:
-        message: why.
-        retry_after_seconds: when a client may try again.
-    """
+class Unavailable(_TryLater, ServingError):
+    """The service cannot take work now."""
 
     status = 503
     code = "unavailable"
-
-    def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
-        super().__init__(message)
-        self.retry_after_seconds = retry_after_seconds
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """When to come back."""
-        return {"Retry-After": str(self.retry_after_seconds)}
 
 
 class Overloaded(Unavailable):
