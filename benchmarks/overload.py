@@ -5,16 +5,19 @@
 The model is a chain of matrix products that takes some 40 ms for a row and is never batched, so
 that the model, not HTTP, is what runs out. First a few clients find out the most that the server
 can do; then requests come at a fixed rate of ten times that, whether earlier ones were answered or
-not, each with a second to be answered in and none sent twice. All the while another thread asks
+not, each with a second to be answered in and none sent twice. All the while another process asks
 both probes, and the memory of the server is looked at before, after two seconds, and at the end.
+Where there are two processors, one is the server's and the other one that of all who ask.
 """
 
 import argparse
 import asyncio
 import contextlib
 import json
+import multiprocessing
 import os
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,8 +25,9 @@ import threading
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +53,11 @@ def main() -> int:
     parser.add_argument("--times", type=float, default=10, help="offered load / peak")
     parser.add_argument("--seconds", type=float, default=10, help="of each phase")
     arguments = parser.parse_args()
-    rows = []
+    rows, prefix = [], on_first_cpu()
     with tempfile.TemporaryDirectory() as folder:
         publish_chain(Path(folder))
         for name in arguments.http_server or ("waitress", "asyncio"):
-            with serving(Path(folder), name) as server:
+            with serving(Path(folder), name, prefix) as server:
                 rows.append(measure(name, server, arguments.times, arguments.seconds))
     print(f"\n| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:
@@ -107,9 +111,9 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(repository: Path, http_server: str) -> Iterator[Server]:
-    """Run a server with the model."""
-    command = [sys.executable, "-m", "modelserver", "--models", str(repository)]
+def serving(repository: Path, http_server: str, prefix: Sequence[str]) -> Iterator[Server]:
+    """Run a server with the model; the prefix starts it."""
+    command = [*prefix, sys.executable, "-m", "modelserver", "--models", str(repository)]
     command += ["--host", "127.0.0.1", "--port", "0", "--management-port", "0"]
     command += ["--http-server", http_server, "--model-threads", "1", "--max-batch-rows", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
@@ -122,6 +126,15 @@ def serving(repository: Path, http_server: str) -> Iterator[Server]:
             yield Server(process, int(line["url"].rpartition(":")[2]), line["management_url"])
         finally:
             process.kill()
+
+
+def on_first_cpu() -> list[str]:
+    """How to start the server on a processor of its own; this process keeps to the others."""
+    cpus = sorted(os.sched_getaffinity(0))
+    if shutil.which("taskset") is None or len(cpus) < 2:
+        return []
+    os.sched_setaffinity(0, cpus[1:])
+    return ["taskset", "-c", str(cpus[0])]
 
 
 def _read_lines(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[Any]") -> None:
@@ -195,29 +208,39 @@ async def run_open(port: int, rate: float, seconds: float) -> Outcome:
     return outcome
 
 
-class Probing(threading.Thread):
-    """Asks both probes again and again, as Kubernetes does."""
+class Probing:
+    """Asks both probes again and again, as Kubernetes does, in a process that does nothing else.
+
+    Args:
+        url: of the management port.
+    """
 
     def __init__(self, url: str) -> None:
-        super().__init__(daemon=True)
-        self._url = url
-        self._end = threading.Event()
-        self.seconds: list[float] = []
-
-    def run(self) -> None:
-        """Ask until told to stop."""
-        while not self._end.wait(PROBE_PAUSE_SECONDS):
-            for path in ("/livez", "/readyz"):
-                started = time.perf_counter()
-                with urllib.request.urlopen(self._url + path, timeout=10) as answer:
-                    assert answer.status == 200
-                self.seconds.append(time.perf_counter() - started)
+        context = multiprocessing.get_context("spawn")
+        self._here, there = context.Pipe()
+        self._process = context.Process(target=_probe, args=(url, there), daemon=True)
+        self._process.start()
+        self._here.recv()
 
     def stop(self) -> list[float]:
-        """The times of all probes, sorted."""
-        self._end.set()
-        self.join()
-        return sorted(self.seconds)
+        """The seconds of all probes, sorted."""
+        self._here.send(None)
+        seconds: list[float] = self._here.recv()
+        self._process.join()
+        return sorted(seconds)
+
+
+def _probe(url: str, pipe: Connection) -> None:
+    """Ask until something comes through the pipe, then send the seconds of each answer."""
+    seconds: list[float] = []
+    pipe.send("begun")
+    while not pipe.poll(PROBE_PAUSE_SECONDS):
+        for path in ("/livez", "/readyz"):
+            started = time.perf_counter()
+            with urllib.request.urlopen(url + path, timeout=10) as answer:
+                assert answer.status == 200
+            seconds.append(time.perf_counter() - started)
+    pipe.send(seconds)
 
 
 def measure(name: str, server: Server, times: float, seconds: float) -> dict[str, str]:
@@ -226,7 +249,6 @@ def measure(name: str, server: Server, times: float, seconds: float) -> dict[str
     peak = len(asyncio.run(run_closed(server.port, seconds)).seconds(200)) / seconds
     before = server.memory_mb()
     probing = Probing(server.management_url)
-    probing.start()
     asyncio.run(run_open(server.port, peak * times, 2))
     middle = server.memory_mb()
     outcome = asyncio.run(run_open(server.port, peak * times, seconds))
