@@ -139,6 +139,25 @@ def test_paste_ends_with_the_view(server: RunningServer, visit: Visit) -> None:
     assert [url.rpartition("/")[2] for url in asked] == ["faq:predict"]
 
 
+def test_pictures_are_chosen_by_keyboard(server: RunningServer, visit: Visit) -> None:
+    """The field for files is reached by Tab, and what looks like a button shows the focus."""
+    page = visit(server.url)
+    choose(page, "corners")
+    page.get_by_label("Model", exact=True).focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement === document.querySelector('input[multiple]')")
+    label = page.get_by_text("Choose pictures")
+    assert label.evaluate("(label) => getComputedStyle(label).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("phone", [True, False])
+def test_photographs_are_for_phones(server: RunningServer, visit: Visit, phone: bool) -> None:
+    """A camera is offered where there is a finger to use it; elsewhere it would only be a file."""
+    page = visit(server.url, has_touch=phone, is_mobile=phone)
+    choose(page, "corners")
+    assert page.get_by_text("Take a photograph").is_visible() is phone
+
+
 def test_the_models_example(server: RunningServer, visit: Visit) -> None:
     """Without a picture at hand, the model's own example can be scored."""
     page = visit(server.url)
@@ -152,6 +171,8 @@ def test_a_form_for_tensors(server: RunningServer, visit: Visit) -> None:
     page = visit(server.url)
     choose(page, "pair")
     assert page.get_by_label("left").input_value() == "[1,2]"
+    shapes = page.locator("form p span").all_text_contents()
+    assert shapes == ["FP32 [any]", "INT64 one value"]
     page.get_by_label("left").fill("[4, 5, 6]")
     page.get_by_role("button", name="Predict").click()
     answer = page.locator("pre").text_content()

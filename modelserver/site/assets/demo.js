@@ -120,20 +120,21 @@ function imageView(model, golden) {
   const add = (files) => {
     for (const file of [...files].reverse()) gallery.prepend(imageCard(model, file));
   };
-  const chooser = (id, more) => h("input", {
-    id, type: "file", accept: "image/jpeg,image/png,image/webp,image/bmp,image/gif", ...more,
+  const chooser = (text, kind, more) => h("label", { class: `button ${kind}` }, text, h("input", {
+    type: "file", accept: "image/jpeg,image/png,image/webp,image/bmp,image/gif", ...more,
     onchange: (event) => { add(event.target.files); event.target.value = ""; },
-  });
+  }));
   const drop = h("div", {
     class: "drop",
     ondragover: (event) => { event.preventDefault(); drop.classList.add("over"); },
     ondragleave: () => drop.classList.remove("over"),
     ondrop: (event) => { event.preventDefault(); drop.classList.remove("over"); add(event.dataTransfer.files); },
   },
-  h("p", {}, "Drop or paste pictures here, or choose them."),
-  h("p", {}, h("label", { for: "files" }, "Pictures "), chooser("files", { multiple: true })),
-  h("p", {}, h("label", { for: "camera" }, "Photograph "), chooser("camera", { capture: "environment" })),
-  h("button", { onclick: () => add([new File([blob], "example", { type: blob.type })]) }, "Use the model's example"));
+  h("p", {}, "Drop or paste pictures here."),
+  h("div", { class: "row" },
+    chooser("Choose pictures", "main", { multiple: true }),
+    chooser("Take a photograph", "camera", { capture: "environment" }),
+    h("button", { onclick: () => add([new File([blob], "example", { type: blob.type })]) }, "Use the model's example")));
   const paste = (event) => add(event.clipboardData.files);
   document.addEventListener("paste", paste);
   forget = () => document.removeEventListener("paste", paste);
@@ -158,8 +159,11 @@ function tensorView(model, { instances }) {
   const { place, fill } = answerPlace();
   const first = instances[0];
   const valueOf = (name) => (model.inputs.length === 1 && !(first?.constructor === Object && name in first) ? first : first?.[name]);
-  const fields = model.inputs.map((input) => h("textarea", { class: "code", id: `input-${input.name}`, rows: 4, spellcheck: "false" },
-    JSON.stringify(valueOf(input.name))));
+  const fields = model.inputs.map((input) => {
+    const text = JSON.stringify(valueOf(input.name));
+    const rows = Math.min(8, 1 + Math.ceil(text.length / 80));
+    return h("textarea", { class: "code", id: `input-${input.name}`, rows, spellcheck: "false" }, text);
+  });
   const read = () => Object.fromEntries(model.inputs.map((input, i) => {
     try {
       return [input.name, JSON.parse(fields[i].value)];
@@ -175,11 +179,16 @@ function tensorView(model, { instances }) {
     h("form", { onsubmit: (event) => { event.preventDefault(); fill(ask()); } },
       model.inputs.map((input, i) => h("p", {},
         h("label", { for: `input-${input.name}` }, input.name), " ",
-        h("span", { class: "quiet" }, `${input.datatype} [${input.shape.map((size) => (size < 0 ? "any" : size)).join(", ")}], first axis left out`),
+        h("span", { class: "quiet" }, `${input.datatype} ${rowShape(input)}`),
         fields[i])),
       h("button", { class: "main" }, "Predict")),
     place,
   ];
+}
+
+/** What one row of an input looks like; the first axis counts rows. */
+function rowShape({ shape: [, ...sizes] }) {
+  return sizes.length ? `[${sizes.map((size) => (size < 0 ? "any" : size)).join(", ")}]` : "one value";
 }
 
 /** A prediction: bars where numbers have labels, and always the whole as JSON. */
