@@ -6,7 +6,9 @@ import keras
 import numpy as np
 
 _NOISE_IMAGES = 8
-_SHARPNESS = 4  # how far random classes lie apart, so that no answer is 1 / classes
+_LAST_OF_BLOCK = ("_3_bn", "_project_BN")  # ResNet's and MobileNetV2's names
+_SHARE = 0.25  # of a block: blocks add up, and a small share for each keeps fifty of them tame
+_SPREAD = 0.5  # of the logits: enough that no answer is 1 / classes, too little for a certain one
 
 
 def settled(network: Any, level: float) -> Any:
@@ -22,12 +24,15 @@ def settled(network: Any, level: float) -> Any:
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0  # the statistics become those of the one batch it will see
+            if layer.name.endswith(_LAST_OF_BLOCK):
+                layer.gamma.assign(keras.ops.full_like(layer.gamma, _SHARE))
     noise = level * _noise(*network.input_shape[1:3])
     network(noise, training=True)
     last = network.layers[-1]
-    features = keras.Model(network.input, network.layers[-2].output)
-    centre = features.predict_on_batch(noise).mean(axis=0)  # [features]
-    kernel = keras.ops.convert_to_numpy(last.kernel) * _SHARPNESS  # [features, classes]
+    features = keras.Model(network.input, network.layers[-2].output).predict_on_batch(noise)
+    centre = features.mean(axis=0)  # [features]
+    kernel = keras.ops.convert_to_numpy(last.kernel)  # [features, classes]
+    kernel *= _SPREAD / ((features - centre) @ kernel).std()
     last.set_weights([kernel, -centre @ kernel])
     return network
 

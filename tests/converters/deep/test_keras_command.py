@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
-pytest.importorskip("torch", reason="needs PyTorch: make test-deep")
+torch = pytest.importorskip("torch", reason="needs PyTorch: make test-deep")
 # Read by Keras when it is imported.
 os.environ.update(KERAS_BACKEND="torch", KERAS_TORCH_DEVICE="cpu")
 keras = pytest.importorskip("keras", reason="needs Keras: make test-deep")
@@ -17,6 +18,8 @@ from converters.__main__ import main  # noqa: E402
 from modelserver.artefact import Artefact  # noqa: E402
 from modelserver.model import ServedModel  # noqa: E402
 from tests.conftest import SHARED_DATA  # noqa: E402
+from tests.converters.keras_networks import settled  # noqa: E402
+from tests.converters.reports import read_costs  # noqa: E402
 from tests.modelserver.image_samples import picture, save, to_base64  # noqa: E402
 
 # Keras 3.15 with NumPy 2 and PyTorch; its own matter.
@@ -137,10 +140,13 @@ def test_refused(
 
 
 @pytest.mark.slow
-def test_resnet152(convert: Callable[..., int], served: Callable[[], ServedModel]) -> None:
+def test_resnet152(
+    convert: Callable[..., int], served: Callable[[], ServedModel], tmp_path: Path
+) -> None:
     """Keras' ResNet152, with random weights, exports with parity on photos and serves."""
     keras.utils.set_random_seed(1)
-    model = keras.applications.ResNet152(weights=None)
+    with torch.no_grad():
+        model = settled(keras.applications.ResNet152(weights=None), level=128)
     assert model.count_params() == 60_419_944
     flags = "--image-size 224 --pixels caffe --resize fit --filter lanczos --exporter script"
     photos = SHARED_DATA / "image" / "photos"
@@ -150,6 +156,41 @@ def test_resnet152(convert: Callable[..., int], served: Callable[[], ServedModel
     manifest = served().artefact.manifest
     assert manifest.parity["largest"] <= 1e-5
     assert manifest.parity["compared"] >= 14
+    costs = read_costs(tmp_path / "models" / "net" / "1")
+    assert costs["peak_mb"] > costs["size_mb"] > 240
+    assert costs["seconds"] > 0
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_reduced_precision(convert: Callable[..., int], tmp_path: Path, precision: str) -> None:
+    """A Keras model in fp16 or int8 is smaller and agrees with fp32 as its gate asks."""
+    (tmp_path / "photos").mkdir()
+    for turn in range(0, 360, 30):
+        content = save(picture(64, 64).rotate(turn), "PNG")
+        (tmp_path / "photos" / f"{turn}.png").write_bytes(content)
+    flags = f"{IMAGES} --sample-dir {tmp_path / 'photos'} --precision {precision}"
+    if precision == "int8":
+        flags += f" --calibration-dir {tmp_path / 'photos'}"
+    assert convert(photos_model(), flags) == 0
+    folder = tmp_path / "models" / "net" / "1"
+    evaluation = Artefact.open(folder).manifest.evaluation
+    assert evaluation["precision"] == precision
+    assert evaluation["agreement"]["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
+    kinds = {weights.data_type for weights in onnx.load(folder / "model.onnx").graph.initializer}
+    assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
+
+
+def test_batches(convert: Callable[..., int], served: Callable[[], ServedModel]) -> None:
+    """Images scored together get what each gets alone."""
+    assert convert(photos_model()) == 0
+    model = served()
+    images = [{"b64": to_base64(save(picture(64, 64).rotate(t), "PNG"))} for t in (0, 90, 200)]
+    alone = [model.score([image], {})[0]["classes"] for image in images]
+    for together, single in zip(model.score(images, {}), alone, strict=True):
+        assert [c["index"] for c in together["classes"]] == [c["index"] for c in single]
+        probabilities = [c["probability"] for c in together["classes"]]
+        assert probabilities == pytest.approx([c["probability"] for c in single], abs=1e-6)
+    assert alone[0] != alone[1]
 
 
 def test_the_artefact_names_the_file(convert: Callable[..., int], tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image, ImageOps
 
@@ -16,9 +17,11 @@ tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make test-tenso
 
 from converters.__main__ import main  # noqa: E402
 from converters.image.sample_images import read_images, synthetic_images  # noqa: E402
+from modelserver.artefact import Artefact  # noqa: E402
 from modelserver.model import ServedModel  # noqa: E402
 from tests.conftest import SHARED_DATA  # noqa: E402
 from tests.converters.memory import require_memory  # noqa: E402
+from tests.converters.reports import read_costs  # noqa: E402
 from tests.modelserver.image_samples import picture, save, to_base64  # noqa: E402
 
 # TensorFlow's and tf2onnx' own matter.
@@ -87,6 +90,28 @@ def test_images(
     (answer,) = served().score([{"b64": to_base64(save(picture(), "PNG"))}], {"top_k": 4})
     got = {found["index"]: found["probability"] for found in answer["classes"]}
     assert [got[n] for n in range(4)] == pytest.approx(list(want), abs=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_reduced_precision(convert: Callable[..., int], tmp_path: Path, precision: str) -> None:
+    """A SavedModel in fp16 or int8 is smaller and agrees with fp32 as its gate asks."""
+    (tmp_path / "photos").mkdir()
+    for turn in range(0, 360, 30):
+        content = save(picture(64, 64).rotate(turn), "PNG")
+        (tmp_path / "photos" / f"{turn}.png").write_bytes(content)
+    module = Photos()
+    store(module, tmp_path, serving_default=module.serve)
+    flags = f"{IMAGES} --scores-output scores --sample-dir {tmp_path / 'photos'}"
+    flags += f" --precision {precision}"
+    if precision == "int8":
+        flags += f" --calibration-dir {tmp_path / 'photos'}"
+    assert convert(flags) == 0
+    folder = tmp_path / "models" / "net" / "1"
+    evaluation = Artefact.open(folder).manifest.evaluation
+    assert evaluation["precision"] == precision
+    assert evaluation["agreement"]["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
+    kinds = {weights.data_type for weights in onnx.load(folder / "model.onnx").graph.initializer}
+    assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
 
 
 def test_any_other_model(
@@ -216,6 +241,10 @@ def test_mobilenet_v2(
     want = network.predict_on_batch(np.stack([numbers(file) for file in files]))
     got = probabilities(model, files)
     np.testing.assert_allclose(got, want, atol=1e-5)
+    np.testing.assert_allclose(got[:1], probabilities(model, files[:1]), atol=1e-6)
+    costs = read_costs(tmp_path / "models" / "net" / "1")
+    assert costs["peak_mb"] > costs["size_mb"] > 13
+    assert costs["seconds"] > 0
     # An untrained network gives any picture one answer, 1/1000 for each class; this one does not.
     assert len(set(want.argmax(axis=1))) > len(files) / 3
     assert want.max() > 0.02
@@ -232,4 +261,6 @@ def test_resnet152(
     manifest = served().artefact.manifest
     assert manifest.parity["largest"] <= 1e-5
     assert manifest.parity["compared"] >= 14
-    assert (tmp_path / "models" / "net" / "1" / "model.onnx").stat().st_size > 240_000_000
+    costs = read_costs(tmp_path / "models" / "net" / "1")
+    assert costs["peak_mb"] > costs["size_mb"] > 240
+    assert costs["seconds"] > 0
