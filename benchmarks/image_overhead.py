@@ -8,8 +8,9 @@ implementation's did: base64 from JSON, Pillow, ONNX Runtime, sort, jsonify. Wit
 small network stands in: the faster the model, the more the rest shows.
 
 Processor time is what counts: it hardly changes when the machine has other work to do, and time on
-the clock does. What decoding and the model cost by themselves is measured in this process, in turn
-with the servers. Needs Linux, which tells the processor time of each thread.
+the clock does. What decoding and the model cost by themselves is measured in turn with the servers,
+in a process of its own that sleeps between two runs as they do: in a loop the same work costs less,
+because caches are warm. Needs Linux, which tells the processor time of each thread.
 """
 
 import argparse
@@ -23,7 +24,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,7 @@ from PIL import Image
 from converters.parity import Examples
 from converters.publish import Place, Publication, publish
 from converters.report import Report
+from modelserver.allocator import return_large_blocks
 from modelserver.artefact import Artefact
 from modelserver.memory_budget import MemoryBudget
 from modelserver.runtime import OnnxModel
@@ -56,9 +57,12 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=20, help="in each block")
     parser.add_argument("--output", default="build/image_overhead.json")
     parser.add_argument("--reference", help=argparse.SUPPRESS)
+    parser.add_argument("--bare", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.reference:
         return run_reference(Path(arguments.reference))
+    if arguments.bare:
+        return run_bare_work(*map(Path, arguments.bare))
     with tempfile.TemporaryDirectory() as folder:
         artefact = Path(arguments.artefact or publish_stand_in(Path(folder)))
         photo = Path(arguments.photo).read_bytes() if arguments.photo else make_photo()
@@ -117,6 +121,24 @@ def run_reference(artefact: Path) -> int:
     server = create_server(app, host="127.0.0.1", port=0, threads=4)
     print(server.effective_port, flush=True)
     server.run()
+    return 0
+
+
+# ---- Decoding and the model alone
+
+
+def run_bare_work(artefact: Path, photo: Path) -> int:
+    """Decode and run once for each line that comes; answers the seconds of processor time."""
+    return_large_blocks()  # as the server does
+    manifest = Artefact.open(artefact).manifest
+    _, height, width, _ = manifest.inputs[0].shape
+    rule = Resize.parse(manifest.preprocessing["image"], width, height)
+    model, memory = OnnxModel(artefact / "model.onnx", threads=1), MemoryBudget(10**9)
+    content = photo.read_bytes()
+    for _ in sys.stdin:
+        started = time.process_time()
+        model.run({"image": read_pixels(content, rule, memory)[None]})
+        print(time.process_time() - started, flush=True)
     return 0
 
 
@@ -213,6 +235,15 @@ def measure(artefact: Path, photo: bytes, blocks: int, requests: int) -> list[di
     by_hand = subprocess.Popen(
         [sys.executable, __file__, "--reference", str(artefact)], stdout=subprocess.PIPE, text=True
     )
+    sent = tempfile.NamedTemporaryFile(suffix=".jpg")  # noqa: SIM115
+    sent.write(photo)
+    sent.flush()
+    bare = subprocess.Popen(
+        [sys.executable, __file__, "--bare", str(artefact), sent.name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     # Into a file: a reader in this process would cost the client time at every request.
     log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
     served = subprocess.Popen(
@@ -245,24 +276,15 @@ def measure(artefact: Path, photo: bytes, blocks: int, requests: int) -> list[di
             Contestant("served, instances", served.pid, ours, path, instances, json_type),
             Contestant("served, raw body", served.pid, ours, path, photo, "image/jpeg"),
         ]
-        return rank(contestants, bare_work(artefact, photo), blocks, requests)
+        return rank(contestants, bare, blocks, requests)
     finally:
-        for process in (by_hand, served):
+        for process in (by_hand, served, bare):
             process.kill()
             process.wait()
 
 
-def bare_work(artefact: Path, photo: bytes) -> Callable[[], object]:
-    """Decoding and the model, without any server."""
-    manifest = Artefact.open(artefact).manifest
-    _, height, width, _ = manifest.inputs[0].shape
-    rule = Resize.parse(manifest.preprocessing["image"], width, height)
-    model, memory = OnnxModel(artefact / "model.onnx", threads=1), MemoryBudget(10**9)
-    return lambda: model.run({"image": read_pixels(photo, rule, memory)[None]})
-
-
 def rank(
-    contestants: list[Contestant], bare: Callable[[], object], blocks: int, requests: int
+    contestants: list[Contestant], bare: subprocess.Popen[str], blocks: int, requests: int
 ) -> list[dict[str, object]]:
     """Measure blocks in turn, so that whatever else the machine does hits all alike."""
     for contestant in contestants:
@@ -295,12 +317,14 @@ def rank(
     return rows
 
 
-def run_bare(bare: Callable[[], object], count: int) -> float:
+def run_bare(bare: subprocess.Popen[str], count: int) -> float:
     """Milliseconds of processor time for decoding and running once."""
-    started = time.process_time()
+    seconds = 0.0
     for _ in range(count):
-        bare()
-    return 1000 * (time.process_time() - started) / count
+        bare.stdin.write("\n")
+        bare.stdin.flush()
+        seconds += float(bare.stdout.readline())
+    return 1000 * seconds / count
 
 
 def run_block(contestant: Contestant, requests: int) -> tuple[float, float]:

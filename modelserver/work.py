@@ -111,9 +111,14 @@ def _stack(rows: Sequence[Row]) -> dict[str, np.ndarray]:
     return {
         name: np.array([row[name] for row in rows], dtype=np.object_)
         if isinstance(first, str)
-        else np.stack([row[name] for row in rows])
+        else _on_new_axis([row[name] for row in rows])
         for name, first in rows[0].items()
     }
+
+
+def _on_new_axis(values: Sequence[Any]) -> np.ndarray:
+    """Join values on a new first axis; a single one, such as a lone image, is not copied."""
+    return np.stack(values) if len(values) > 1 else np.asarray(values[0])[np.newaxis]
 
 
 def _join(parts: Sequence[Mapping[str, np.ndarray]]) -> Arrays:

@@ -19,10 +19,17 @@ def read_base64(text: str) -> bytes:
         if not comma or not head.lower().endswith(";base64"):
             raise Undecodable("expected base64 after 'data:<type>;base64,', got another data: URL")
     try:
-        digits = text.encode("ascii").translate(_STANDARD, _WHITE_SPACE)
-        return binascii.a2b_base64(digits, strict_mode=True)
+        return _decode(text.encode("ascii"))
     except (UnicodeEncodeError, binascii.Error) as error:
         raise Undecodable(f"not valid base64: {_reason(error)}") from error
+
+
+def _decode(digits: bytes) -> bytes:
+    """Decode as the standard says; only what is not written so is brought into that form."""
+    try:
+        return binascii.a2b_base64(digits, strict_mode=True)
+    except binascii.Error:
+        return binascii.a2b_base64(digits.translate(_STANDARD, _WHITE_SPACE), strict_mode=True)
 
 
 def _reason(error: ValueError) -> str:
