@@ -135,8 +135,8 @@ class Batcher:
         with self._lock:
             if call.done:
                 return
-            self._drop(call, error)
             waiting = [part for part in call.parts if part in self._queue]
+            self._drop(call, error)
             for part in waiting:
                 self._queue.remove(part)
                 self._queue_rows -= part.rows
@@ -228,7 +228,7 @@ class Batcher:
         return batch, rows, dropped
 
     def _drop(self, call: Call, error: Exception) -> None:
-        call.done, call.error, call.ended = True, error, self._clock()
+        call.end(error, self._clock())
 
     def _run_batch(self, batch: list[Part], rows: int) -> None:
         started = self._clock()
@@ -254,7 +254,7 @@ class Batcher:
         call.left -= 1
         if call.left and not error:
             return False
-        call.done, call.error, call.ended = True, error, ended
+        call.end(error, ended)
         return True
 
     def _run_parts(self, batch: list[Part], rows: int) -> Mapping[Part, Exception]:

@@ -71,6 +71,13 @@ class Call:
         for part in parts:
             part.call = self
 
+    def end(self, error: Exception | None, now: float) -> None:
+        """Be done, with or without an error."""
+        self.done, self.error, self.ended = True, error, now
+        # Parts know their call: the circle would be left to Python's collector of garbage, which
+        # stops the whole process while it looks.
+        self.parts = ()
+
     def no_use(self, now: float) -> ServingError | None:
         """Why it is not worth running any more, if so."""
         if self.deadline <= now:

@@ -1,5 +1,6 @@
 """Scoring through both HTTP fronts, with real models."""
 
+import gc
 import json
 import threading
 from collections.abc import Callable
@@ -66,6 +67,28 @@ def test_answer(sums: Scored) -> None:
     record = sums.next_record()
     assert (record["request_id"], record["status"], record["model"]) == ("mine", 200, "sum")
     assert record["bytes_out"] == len(answer.body)
+
+
+def test_no_garbage(sums: Scored) -> None:
+    """Requests leave nothing to the collector of garbage, which stops the process while it looks.
+
+    A connection may leave something; a request that does would be seen a hundred times.
+    """
+    requests = 100
+    with sums.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3])))  # what is made at the first use
+        client.read()
+        sums.next_record()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(requests):
+                client.send(post(SUM, rows([1, 2, 3])))
+                assert client.read().status == 200
+                sums.next_record()
+            assert gc.collect() < requests
+        finally:
+            gc.enable()
 
 
 def test_body_in_chunks(sums: Scored) -> None:
