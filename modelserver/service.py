@@ -1,7 +1,6 @@
 """The running service of one process: start, load, serve, drain, stop."""
 
 import os
-import queue
 import signal
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.http.listener import bind
 from modelserver.http.waitress_front import WaitressFront
+from modelserver.inbox import Inbox
 from modelserver.logs import Log, capture_library_logs
 from modelserver.management import Managed, OneProcess, create_management_app
 from modelserver.serving import Serving, front_limits, url_of
@@ -39,13 +39,12 @@ class Service:
         self._settings = settings
         self._log = log
         # What the main thread reacts to: all is loaded, an error, or a signal.
-        self._events: queue.SimpleQueue[ArtefactError | signal.Signals | None] = queue.SimpleQueue()
+        self._inbox = Inbox[ArtefactError | None]()
 
     def run(self) -> int:
         """Load, serve, drain; returns the exit code. Must run in the main thread."""
         # A handler of our own also makes the signals count for PID 1, which has no default one.
-        for number in SIGNALS:
-            signal.signal(number, lambda caught, _: self._events.put(signal.Signals(caught)))
+        self._inbox.listen(SIGNALS)
         if os.getpid() == 1:
             # Processes whose parent has ended become ours; the kernel then clears them away.
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -62,7 +61,7 @@ class Service:
             return EXIT_FAILED
         management.start()
         serving.http.start()
-        serving.start_loading(self._events.put)
+        serving.start_loading(self._inbox.put)
         code = self._serve(serving, management)
         if code == EXIT_OK:
             management.stop(timeout_seconds=1)
@@ -71,12 +70,12 @@ class Service:
 
     def _serve(self, serving: Serving, management: WaitressFront) -> int:
         """Serve until a signal comes or the models turn out to be bad."""
-        event = self._events.get()
+        event = self._inbox.get()
         if event is None:
             serving.open()
             ports = serving.http.port, management.port
             log_ready(self._log, self._settings, *ports, serving.examples())
-            event = self._events.get()
+            event = self._inbox.get()
         if isinstance(event, signal.Signals):
             delay = drain_delay(self._settings, event)
             # Before it is said: who reads of it may look at once.

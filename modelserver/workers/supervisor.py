@@ -18,6 +18,7 @@ from modelserver import __version__
 from modelserver.access import Access
 from modelserver.cpu import available_cpus
 from modelserver.http.listener import bind
+from modelserver.inbox import Inbox
 from modelserver.logs import Log, capture_library_logs
 from modelserver.metrics import Metrics
 from modelserver.service import (
@@ -58,12 +59,11 @@ class Supervisor:
         self._examples: dict[str, str] = {}
         self._pauses: dict[int, float] = {}
         self._due: list[tuple[float, int]] = []  # when to start which worker again
-        self._events: queue.SimpleQueue[signal.Signals | Told] = queue.SimpleQueue()
+        self._inbox = Inbox[Told]()
 
     def run(self) -> int:
         """Start, watch and drain the workers; returns the exit code. Needs the main thread."""
-        for awaited in (*SIGNALS, signal.SIGCHLD):
-            signal.signal(awaited, lambda caught, _: self._events.put(signal.Signals(caught)))
+        self._inbox.listen((*SIGNALS, signal.SIGCHLD))
         capture_library_logs(self._log)
         settings = self._settings
         self._log(
@@ -107,7 +107,7 @@ class Supervisor:
         """Wait for an event; None when a worker is due to start again."""
         wait = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
         try:
-            return self._events.get(timeout=wait)
+            return self._inbox.get(wait)
         except queue.Empty:
             return None
 
@@ -117,7 +117,7 @@ class Supervisor:
         self._log("worker_started", worker=number, worker_pid=worker.pid)
 
     def _told(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
-        self._events.put((worker, message))
+        self._inbox.put((worker, message))
 
     def _heed(self, worker: WorkerProcess, message: dict[str, Any]) -> None:
         """Have a worker that has loaded take connections; the last one makes the server ready."""
@@ -179,7 +179,7 @@ class Supervisor:
         end = time.monotonic() + seconds
         while self._fleet.workers:
             try:
-                event = self._events.get(timeout=max(0.0, end - time.monotonic()))
+                event = self._inbox.get(max(0.0, end - time.monotonic()))
             except queue.Empty:
                 return self._kill_all()
             if event == signal.SIGCHLD:
