@@ -43,7 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDTH, LAYERS = 512, 240
 DEADLINE_SECONDS = 1.0
 PEAK_CLIENTS = 4
-PROBE_PAUSE_SECONDS = 0.05
+PROBE_PAUSE_SECONDS = 0.2
 
 
 def main() -> int:

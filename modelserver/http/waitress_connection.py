@@ -9,15 +9,20 @@ sending loses the refusal to a reset.
 import contextlib
 import socket
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from waitress import channel, parser, task
 
 from modelserver.http.refusals import refuse
-from modelserver.replies import request_id
+from modelserver.replies import Reply, request_id
 
 
 class _Parser(parser.HTTPRequestParser):
     """Refuses requests whose end two readers could see in two places."""
+
+    refusal: tuple[Reply, str] | None = None
+    """What a request that is not let in is answered with, and its id."""
 
     def received(self, data: bytes) -> int:
         """Take bytes; a refused client is not told to go on."""
@@ -37,8 +42,37 @@ class _Parser(parser.HTTPRequestParser):
             raise parser.ParsingError("Transfer-Encoding needs HTTP/1.1")
 
 
+class WaitressHeaders:
+    """The headers of a request that Waitress has parsed, by their usual names in lower case.
+
+    Args:
+        parsed: by the name in upper case, with underscores.
+    """
+
+    __slots__ = ("_parsed",)
+
+    def __init__(self, parsed: Mapping[str, str]) -> None:
+        self._parsed = parsed
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The value of a header, or the default."""
+        return self._parsed.get(name.upper().replace("-", "_"), default)
+
+
 class _ScoringTask(task.WSGITask):
     """Answers one request."""
+
+    def execute(self) -> None:
+        """Send the refusal of a request that was not let in, or have the application answer."""
+        if not self.request.refusal:
+            super().execute()
+            return
+        reply, identity = self.request.refusal
+        self.status = reply.status_line
+        self.response_headers = reply.header_list(identity)
+        self.content_length = len(reply.body)
+        self.complete = True  # nobody calls start_response
+        self.write(reply.body)
 
     def build_response_header(self) -> bytes:
         """Tell clients of a stopping server to open their next connection elsewhere."""

@@ -15,6 +15,7 @@ from typing import Any
 from waitress import server, task, wasyncore
 from waitress.adjustments import Adjustments
 
+from modelserver.exchange import HttpRequest
 from modelserver.http.limits import (
     BACKLOG,
     LINGER_SECONDS,
@@ -23,7 +24,8 @@ from modelserver.http.limits import (
     TURN_SECONDS,
     Limits,
 )
-from modelserver.http.waitress_connection import Connection
+from modelserver.http.waitress_connection import Connection, WaitressHeaders
+from modelserver.replies import request_id
 from modelserver.scoring import Found, Scoring
 from modelserver.wsgi import ScoringApp, Wsgi
 
@@ -58,7 +60,7 @@ class _Dispatcher(task.ThreadedTaskDispatcher):
             self._small.append(connection)
 
     def answer_quick(self) -> None:
-        """Answer in this thread, which is the loop's, what quick models score; for one turn."""
+        """Answer in this thread, which is the loop's, what takes no time; for one turn."""
         end = time.monotonic() + TURN_SECONDS
         while self._small and time.monotonic() < end:
             connection = self._small.popleft()
@@ -68,11 +70,32 @@ class _Dispatcher(task.ThreadedTaskDispatcher):
                 super().add_task(connection)
 
     def _is_quick(self, connection: Connection) -> bool:
+        """Whether a request is scored at once, or refused: under overload most are."""
         # With more than one request or answer in it, the connection may wait for its client.
         if len(connection.requests) != 1 or connection.total_outbufs_len:
             return False
-        found = self._find(connection.requests[0])
-        return found is not None and self._scoring is not None and self._scoring.is_quick(found)
+        request = connection.requests[0]
+        found = self._find(request)
+        if found is None or self._scoring is None:
+            return False
+        return self._scoring.is_quick(found) or self._is_refused(self._scoring, found, request)
+
+    def _is_refused(self, scoring: Scoring, found: Found, request: Any) -> bool:
+        """Refuse a request now if it would be refused; its connection then answers with that."""
+        headers = WaitressHeaders(request.headers)
+        length = headers.get("content-length")
+        asked = HttpRequest(
+            method=request.command,
+            path=request.path,
+            headers=headers,
+            length=int(length) if length else None,
+            read_body=bytes,
+            id=request_id(headers.get("x-request-id", "")),
+            started=time.perf_counter(),
+        )
+        reply = scoring.refuse(found, asked)
+        request.refusal = reply and (reply, asked.id)
+        return reply is not None
 
     def _find(self, request: Any) -> Found | None:
         return None if request.error or not self._scoring else self._scoring.find(request.path)

@@ -278,6 +278,28 @@ def test_deadline(slow: Scored) -> None:
     assert runs(slow, "slow") == {1: 1}
 
 
+def test_refused_in_the_loop(slow: Scored) -> None:
+    """What cannot be answered in time is refused without a thread; its connection goes on."""
+    with slow.connect() as busy, slow.connect() as hasty:
+        busy.send(post(SLOW, rows([20])))  # tells how long a row takes
+        assert busy.read().status == 200
+        busy.send(post(SLOW, rows([400])))
+        for number in range(1000):  # the first may come before it runs
+            mark = b"X-Request-Id: %d" % number
+            hasty.send(post(SLOW, rows([1]), b"X-Request-Timeout: 0.01", mark))
+            answer = hasty.read()
+            if answer.status == 503:
+                break
+        assert answer.json["code"] == "overloaded"
+        assert answer.headers["X-Request-Id"] == answer.json["request_id"] == str(number)
+        assert int(answer.headers["Retry-After"]) >= 1
+        hasty.send(post(SLOW, rows([1])))
+        assert busy.read().json["predictions"] == [[400]]
+        assert hasty.read().json["predictions"] == [[1]]
+    records = {each["request_id"]: each for each in (slow.next_record() for _ in range(number + 4))}
+    assert records[str(number)]["thread"] == "http"
+
+
 def test_client_that_leaves(slow: Scored) -> None:
     """The queued work of a client that hangs up does not run, and is recorded as left."""
     with slow.connect() as busy:
