@@ -1,10 +1,10 @@
 """Does memory stay where it is? A server under a mix of good, bad, slow and aborted requests.
 
     python benchmarks/soak.py --models build/demo --minutes 30 --keys
-    python benchmarks/soak.py --models build/demo --requests 1000000 --kinds good
+    python benchmarks/soak.py --models build/demo --requests 1000000 --minutes 60 --kinds good
     python benchmarks/soak.py --requests 50000 --kinds good
 
-Serves the model in a real process; clients in this process keep asking. Without --models a small
+Serves the model in a real process; clients in other processes keep asking. Without --models a small
 network for images stands in. With --keys the server wants API keys and each client sends its own;
 strangers send a wrong one. Resident memory and descriptors are read every second. Prints the memory
 at the beginning and at the end, its slope with the standard error, the same of the last third alone
@@ -12,15 +12,14 @@ at the beginning and at the end, its slope with the standard error, the same of 
 """
 
 import argparse
+import multiprocessing
 import random
 import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -36,6 +35,8 @@ WARM_UP_SHARE = 0.2  # of the samples: caches fill and the allocator takes what 
 RECEIVE_BYTES = 65536
 RIGHT = {"good": "200", "slow": "200", "bad": "4", "lost": "404", "stranger": "403", "aborted": ""}
 """How the status begins that each kind of request must get; nothing is known of the aborted."""
+
+ClientArguments = tuple[tuple[str, int], bytes, str]
 
 
 class Client:
@@ -128,31 +129,63 @@ class Client:
         self._connection = None
 
 
-class Soak:
-    """Clients that ask until told to stop, and what they got."""
+class Crowd:
+    """Clients in processes of their own: threads would wait for each other, not for the server.
 
-    def __init__(self, make: Callable[[], Client], kinds: list[str], requests: int) -> None:
-        self._make = make
-        self._kinds = kinds
-        self._left = requests
-        self._lock = threading.Lock()
-        self.answers: Counter[str] = Counter()
-        self.stop = threading.Event()
+    Args:
+        arguments: of Client.
+        kinds: what they ask, at random.
+        count: how many there are.
+        requests: how many they ask in all; -1: until they are told to stop.
+    """
 
-    def ask(self) -> None:
-        """Be one client."""
-        client = self._make()
-        while not self.stop.is_set():
-            kind = random.choice(self._kinds)
-            try:
-                answer = getattr(client, kind)()
-            except OSError as error:
-                answer = type(error).__name__
-            with self._lock:
-                self.answers[f"{kind} {answer}"] += 1
-                self._left -= 1
-                if not self._left:
-                    self.stop.set()
+    def __init__(
+        self, arguments: ClientArguments, kinds: list[str], count: int, requests: int
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stop = context.Event()
+        self._results = context.SimpleQueue()
+        share = -(-requests // count) if requests > 0 else -1
+        self._processes = [
+            context.Process(
+                target=_ask, args=(arguments, kinds, share, self._stop, self._results), daemon=True
+            )
+            for _ in range(count)
+        ]
+        for process in self._processes:
+            process.start()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any of them still asks."""
+        return any(process.is_alive() for process in self._processes)
+
+    def end(self) -> Counter[str]:
+        """Have them stop; returns how often each kind of request got each answer."""
+        self._stop.set()
+        return sum((self._results.get() for _ in self._processes), Counter())
+
+
+def _ask(
+    arguments: ClientArguments,
+    kinds: list[str],
+    most: int,
+    stop: "multiprocessing.synchronize.Event",
+    results: "multiprocessing.SimpleQueue[Counter[str]]",
+) -> None:
+    """Be one client."""
+    client = Client(*arguments)
+    answers: Counter[str] = Counter()
+    left = most
+    while left and not stop.is_set():
+        kind = random.choice(kinds)
+        try:
+            answer = getattr(client, kind)()
+        except OSError as error:
+            answer = type(error).__name__
+        answers[f"{kind} {answer}"] += 1
+        left -= 1
+    results.put(answers)
 
 
 def sample(process: int) -> tuple[int, int]:
@@ -208,7 +241,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photo", type=Path, help="what good requests send to an image model")
     parser.add_argument("--http-server", default="waitress")
     parser.add_argument("--keys", action="store_true", help="have the server want API keys")
-    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--minutes", type=float, default=30, help="at most")
     parser.add_argument("--requests", type=int, default=-1, help="stop after so many")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--kinds", default="", help="of requests [all; strangers with --keys only]")
@@ -235,32 +268,27 @@ def main() -> int:
             (keys / "soak").write_text(digest(key).hex())
             settings["api_keys_dir"] = str(keys)
         with Trial(artefact.folder, settings) as trial:
-            soak = Soak(
-                lambda: Client(trial.address, request, key),
+            crowd = Crowd(
+                (trial.address, request, key),
                 arguments.kinds.split(","),
+                arguments.clients,
                 arguments.requests,
             )
-            samples = watch(soak, trial.pid, arguments.clients, arguments.minutes * 60)
+            samples = watch(crowd, trial.pid, arguments.minutes * 60)
+            answers = crowd.end()
             ready = f"http://{trial.address[0]}:{trial.address[1]}/v2/health/ready"
             alive = urlopen(ready).status
-    report(arguments.http_server, samples, soak.answers)
-    wrong = [a for a in soak.answers if not a.split()[1].startswith(RIGHT[a.split()[0]])]
+    report(arguments.http_server, samples, answers)
+    wrong = [a for a in answers if not a.split()[1].startswith(RIGHT[a.split()[0]])]
     return int(alive != 200 or bool(wrong))
 
 
-def watch(
-    soak: Soak, process: int, clients: int, most_seconds: float
-) -> list[tuple[float, int, int]]:
-    """Have clients ask; returns seconds, resident bytes and descriptors of every second."""
-    threads = [threading.Thread(target=soak.ask) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
+def watch(crowd: Crowd, process: int, most_seconds: float) -> list[tuple[float, int, int]]:
+    """Seconds, resident bytes and descriptors of every second while clients ask."""
     started, samples = time.monotonic(), []
-    while not soak.stop.wait(1) and time.monotonic() - started < most_seconds:
+    while crowd.busy and time.monotonic() - started < most_seconds:
+        time.sleep(1)
         samples.append((time.monotonic() - started, *sample(process)))
-    soak.stop.set()
-    for thread in threads:
-        thread.join()
     return samples
 
 
