@@ -190,17 +190,13 @@ def test_damaged_folders(
     assert "TensorFlow cannot load it" in capsys.readouterr().err
 
 
-def saved_network(tmp_path: Path, make: str, level: float) -> Any:
-    """Save one of Keras' own networks, with random weights, and return it."""
+def own_keras() -> Any:
+    """Keras on TensorFlow."""
     keras = pytest.importorskip("keras")
     if keras.backend.backend() != "tensorflow":
         pytest.skip("Keras is in use with another backend")
-    from tests.converters.keras_networks import settled
-
     keras.utils.set_random_seed(1)
-    network = settled(getattr(keras.applications, make)(weights=None), level)
-    network.export(str(tmp_path / "saved"), verbose=False)
-    return network
+    return keras
 
 
 def sample_flags() -> str:
@@ -230,7 +226,11 @@ def test_mobilenet_v2(
     convert: Callable[..., int], served: Callable[[], ServedModel], tmp_path: Path
 ) -> None:
     """A SavedModel of Keras' MobileNetV2 is served, and all it answers is what Keras answers."""
-    network = saved_network(tmp_path, "MobileNetV2", level=1)
+    keras = own_keras()
+    from tests.converters.keras_networks import settled
+
+    network = settled(keras.applications.MobileNetV2(weights=None), level=1)
+    network.export(str(tmp_path / "saved"), verbose=False)
     assert network.count_params() == 3_538_984
     assert convert(f"{IMAGES_224} --pixels tf" + sample_flags()) == 0
     model = served()
@@ -256,7 +256,7 @@ def test_resnet152(
 ) -> None:
     """A SavedModel of ResNet152, with random weights, exports with parity on photos and serves."""
     require_memory(RESNET152_BYTES)
-    saved_network(tmp_path, "ResNet152", level=128)
+    own_keras().applications.ResNet152(weights=None).export(str(tmp_path / "saved"), verbose=False)
     assert convert(f"{IMAGES_224} --pixels caffe" + sample_flags()) == 0
     manifest = served().artefact.manifest
     assert manifest.parity["largest"] <= 1e-5
