@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
-pytest.importorskip("torch", reason="needs PyTorch: make test-deep")
+torch = pytest.importorskip("torch", reason="needs PyTorch: make test-deep")
 
-from converters.__main__ import main
-from converters.resnet.network import RESNET152_PARAMETERS
-from modelserver.artefact import Artefact
-from modelserver.model import ServedModel
-from modelserver.runtime import OnnxModel
-from tests.conftest import SHARED_DATA, RunningServer
-from tests.modelserver.image_samples import picture, save, to_base64
+from converters.__main__ import main  # noqa: E402
+from converters.resnet.network import BLOCKS, RESNET152_PARAMETERS, random_resnet  # noqa: E402
+from converters.resnet.pretrained import PUBLISHED  # noqa: E402
+from modelserver.artefact import Artefact  # noqa: E402
+from modelserver.model import ServedModel  # noqa: E402
+from modelserver.runtime import OnnxModel  # noqa: E402
+from tests.conftest import SHARED_DATA, RunningServer  # noqa: E402
+from tests.converters.reports import read_costs  # noqa: E402
+from tests.modelserver.image_samples import picture, save, to_base64  # noqa: E402
 
 LYNX = SHARED_DATA / "image" / "photos" / "lynx.jpg"
 REAL_WEIGHTS = "RESNET152_V1_WEIGHTS"
@@ -52,9 +55,10 @@ def test_export(artefact: Path) -> None:
     assert size == pytest.approx(RESNET152_PARAMETERS * 4, rel=0.01)
     report = json.loads((artefact / "report.json").read_text())
     assert f"{RESNET152_PARAMETERS:,} parameters" in report["Original"]["network"]
-    assert report["Conversion"]["exporting with torch.onnx"].endswith(" s")
-    assert report["Conversion"]["peak memory"].endswith(" MB")
-    assert report["Artefact"]["model.onnx"].endswith(" MB")
+    costs = read_costs(artefact)
+    assert costs["size_mb"] == pytest.approx(size / 1e6, abs=0.1)
+    assert costs["peak_mb"] > costs["size_mb"]
+    assert costs["seconds"] > 0
 
 
 @pytest.mark.slow
@@ -114,11 +118,25 @@ def test_reduced_precision(
         assert agreement["top1"] >= 0.995
     report = json.loads((folder / "report.json").read_text())
     assert "batch 8" in report["Speed against fp32"]
+    assert read_costs(folder)["size_mb"] == pytest.approx(size / 1e6, abs=0.1)
     assert len(ServedModel.load(folder, threads=2).score([_instance()], {})) == 1
 
 
 def _instance() -> dict[str, Any]:
     return {"b64": to_base64(save(picture(), "PNG"))}
+
+
+def best_of_lynx(weights: Path, repository: Path, shared_data: Path) -> list[dict[str, Any]]:
+    """Convert a file of weights as the page on images says, and score the reference's lynx."""
+    labels = str(shared_data / "image" / "labels" / "synset.txt")
+    flags = ["--weights", str(weights), "--preset", "reference", "--labels", labels]
+    assert convert(repository, *flags, *photos()) == 0
+    folder = repository / "resnet152" / "1"
+    assert Artefact.open(folder).manifest.evaluation["weights"] == weights.name
+    model = ServedModel.load(folder, threads=2)
+    (prediction,) = model.score([{"b64": to_base64(LYNX.read_bytes())}], {"top_k": 3})
+    classes: list[dict[str, Any]] = prediction["classes"]
+    return classes
 
 
 @pytest.mark.slow
@@ -127,15 +145,31 @@ def _instance() -> dict[str, Any]:
 )
 def test_published_lynx(tmp_path: Path, shared_data: Path) -> None:
     """With the published weights the reference implementation's lynx gets its 0.99657."""
-    labels = str(shared_data / "image" / "labels" / "synset.txt")
-    flags = ["--weights", os.environ[REAL_WEIGHTS], "--preset", "reference", "--labels", labels]
-    assert convert(tmp_path, *flags, *photos()) == 0
-    model = ServedModel.load(tmp_path / "resnet152" / "1", threads=2)
-    (prediction,) = model.score([{"b64": to_base64(LYNX.read_bytes())}], {"top_k": 3})
-    names = [found["label"].split(",")[0] for found in prediction["classes"]]
+    best = best_of_lynx(Path(os.environ[REAL_WEIGHTS]), tmp_path, shared_data)
+    names = [found["label"].split(",")[0] for found in best]
     assert names == ["lynx", "snow leopard", "leopard"]
-    probabilities = [found["probability"] for found in prediction["classes"]]
+    probabilities = [found["probability"] for found in best]
     assert probabilities == pytest.approx([0.99657, 0.001326, 0.000919], abs=2e-3)
+
+
+@pytest.mark.slow
+def test_file_like_the_published_one(tmp_path: Path, shared_data: Path) -> None:
+    """A file with the published names goes the same way; the answer is that of its weights."""
+    network = random_resnet(BLOCKS[152], seed=5)
+    weights = tmp_path / PUBLISHED["v1"].file
+    torch.save(network.state_dict(), weights)
+    best = best_of_lynx(weights, tmp_path / "models", shared_data)
+
+    image = ImageOps.fit(Image.open(LYNX).convert("RGB"), (224, 224), Image.Resampling.LANCZOS)
+    levels = torch.tensor(np.asarray(image), dtype=torch.float32) / 255
+    normal = (levels - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    with torch.inference_mode():
+        (want,) = network(normal.permute(2, 0, 1)[None]).softmax(1)
+    assert [found["index"] for found in best] == want.topk(3).indices.tolist()
+    synset = (shared_data / "image" / "labels" / "synset.txt").read_text().splitlines()
+    for found in best:
+        assert synset[found["index"]] == f"{found['wnid']} {found['label']}"
+        assert found["probability"] == pytest.approx(float(want[found["index"]]), abs=1e-5)
 
 
 # ---- What is refused before anything large is built
