@@ -68,14 +68,12 @@ class Call:
         self.left = len(parts)  # that have no outputs yet
         self.rows = sum([part.rows for part in parts])
         self.callback: Callable[[], object] | None = None
-        for part in parts:
-            part.call = self
 
     def end(self, error: Exception | None, now: float) -> None:
         """Be done, with or without an error."""
         self.done, self.error, self.ended = True, error, now
-        # Parts know their call: the circle would be left to Python's collector of garbage, which
-        # stops the whole process while it looks.
+        # Parts that were queued know their call: the circle would be left to Python's collector of
+        # garbage, which stops the whole process while it looks.
         self.parts = ()
 
     def no_use(self, now: float) -> ServingError | None:

@@ -45,7 +45,7 @@ class HttpRequest:
         id: the request's id.
         started: `time.perf_counter()` of its beginning.
         is_gone: whether the client has hung up; None where nobody knows.
-        afterwards: has something done once the answer is on its way, while the client reads it.
+        afterwards: has something done that the answer need not wait for; by default it waits.
     """
 
     method: str

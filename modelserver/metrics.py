@@ -158,7 +158,7 @@ class Metrics:
             client: who asked; empty where no keys are wanted, or none came.
             status: the HTTP status.
             code: the stable error code, empty for an answer without error.
-            seconds: from the first byte read by the application to the last one written.
+            seconds: from the first byte read by the application until the answer is made.
         """
         labels = (model.name, str(model.version)) if model else (_NO_MODEL, _NO_MODEL)
         self._series(self._requests, *labels, client, str(status)).inc()

@@ -33,7 +33,7 @@ from modelserver.settings import Settings
 from modelserver.timeouts import Timeouts
 from modelserver.tracing import choose_spans
 
-_SPARE_THREADS = 8  # refuse what is over the limit, and answer what is not scoring
+_SPARE_THREADS = 8  # answer what is not scoring, and refuse large bodies
 _LONGEST_EXAMPLE = 2000  # bytes of a request that the ready line still shows
 
 

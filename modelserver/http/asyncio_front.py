@@ -23,6 +23,7 @@ _log = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0  # how often connections are looked over
 _CLOSING_TICK_SECONDS = 0.05
+_CLOSING_STEPS = 3
 _ACCEPTED_AT_A_TIME = 64
 _SPARE_THREADS = 4
 
@@ -196,6 +197,10 @@ class AsyncioFront:
         for connection in tuple(self._connections):
             connection.close()
         while self._connections and self.loop.time() < deadline:
+            await asyncio.sleep(0)
+        # Also past the deadline: a connection learns that it is closed, drops its request, and that
+        # is recorded, one after the other.
+        for _ in range(_CLOSING_STEPS):
             await asyncio.sleep(0)
         self.loop.stop()
 

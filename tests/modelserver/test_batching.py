@@ -1,15 +1,25 @@
 """The queue of one model: what runs together, what never runs, and who gets which answer."""
 
+import contextlib
+import gc
 import math
 import threading
+import weakref
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from modelserver.batching import Batcher
 from modelserver.calls import Arrays, Call, Part
-from modelserver.errors import ClientGone, DeadlineExceeded, ModelFailed, Overloaded
+from modelserver.errors import (
+    ClientGone,
+    DeadlineExceeded,
+    ModelFailed,
+    Overloaded,
+    RefusedByModel,
+)
 
 
 class Clock:
@@ -68,19 +78,27 @@ def make(clock: Clock, model: Model) -> Callable[..., Batcher]:
     return make
 
 
+class Asked(Call):
+    """A call that still knows its parts when it is done."""
+
+    def __init__(self, parts: list[Part], **more: Any) -> None:
+        super().__init__(parts, **more)
+        self.asked = parts
+
+
 def part(*values: float, key: object = "k") -> Part:
     return Part({"x": np.array(values)[:, None]}, len(values), key)  # type: ignore[arg-type]
 
 
-def call(*values: float, **more: float) -> Call:
-    return Call([part(*values)], **more)  # type: ignore[arg-type]
+def call(*values: float, **more: float) -> Asked:
+    return Asked([part(*values)], **more)
 
 
-def answers(done: Call) -> list[float]:
+def answers(done: Asked) -> list[float]:
     assert done.done
     if done.error:
         raise done.error
-    return [number for part in done.parts for number in part.outputs["y"].ravel().tolist()]
+    return [number for part in done.asked for number in part.outputs["y"].ravel().tolist()]
 
 
 def submit(batcher: Batcher, *calls: Call) -> None:
@@ -119,8 +137,8 @@ def test_batches_have_a_bound(make: Callable[..., Batcher], model: Model) -> Non
 def test_only_equal_keys_are_joined(make: Callable[..., Batcher], model: Model) -> None:
     """Other shapes, and parts that cannot be joined at all, keep their turn and run apart."""
     batcher = make()
-    calls = [Call([part(number, key=key)]) for number, key in enumerate("abacb")]
-    calls += [Call([part(8, key=None)]), Call([part(9, key=None)])]
+    calls = [Asked([part(number, key=key)]) for number, key in enumerate("abacb")]
+    calls += [Asked([part(8, key=None)]), Asked([part(9, key=None)])]
     submit(batcher, *calls)
     for one in calls:
         batcher.run(one)
@@ -131,7 +149,7 @@ def test_only_equal_keys_are_joined(make: Callable[..., Batcher], model: Model) 
 def test_call_of_several_parts(make: Callable[..., Batcher]) -> None:
     """A call is done when the last of its parts is, and told so once."""
     batcher, told = make(), []
-    one = Call([part(1), part(2, key="other"), part(3)])
+    one = Asked([part(1), part(2, key="other"), part(3)])
     batcher.submit(one)
     batcher.when_done(one, lambda: told.append(one.done))
     batcher.run(one)
@@ -151,7 +169,7 @@ def test_poisoned_call_fails_alone(make: Callable[..., Batcher], model: Model) -
 
 def test_error_of_one_part_ends_its_call(make: Callable[..., Batcher], model: Model) -> None:
     """A call has an answer for all of its parts or for none; what is left of it does not run."""
-    batcher, one, other = make(), Call([part(13), part(2, key="b")]), call(5)
+    batcher, one, other = make(), Asked([part(13), part(2, key="b")]), call(5)
     submit(batcher, one, other)
     batcher.run(one)
     with pytest.raises(ModelFailed):
@@ -175,7 +193,7 @@ def test_expired_work_never_runs(make: Callable[..., Batcher], clock: Clock, mod
 def test_gone_client_is_dropped(make: Callable[..., Batcher], model: Model) -> None:
     """A client that hung up while its work was queued costs nothing."""
     batcher, one = make(), call(2)
-    gone = Call([part(1)], is_gone=lambda: True)
+    gone = Asked([part(1)], is_gone=lambda: True)
     submit(batcher, gone, one)
     batcher.run(one)
     with pytest.raises(ClientGone):
@@ -349,3 +367,35 @@ def test_a_run_that_was_ended_is_not_tried_again(
     batcher.run(calls[0])
     assert model.batches == [[1, 14]]
     assert [type(one.error) for one in calls] == [DeadlineExceeded] * 2
+
+
+def failing(error: Exception) -> Callable[..., Arrays]:
+    def run(arrays: Arrays, rows: int, deadline: float) -> Arrays:
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "deadline"),
+    [
+        (RefusedByModel("no"), math.inf),
+        (DeadlineExceeded("late"), math.inf),
+        (ModelFailed("broken"), 0.0),  # refused before it runs
+    ],
+)
+def test_failed_calls_leave_no_garbage(error: Exception, deadline: float) -> None:
+    """What a call brought is freed with it, though it was refused or its run failed."""
+    batcher = Batcher(failing(error), max_batch_rows=4, max_queue_rows=10, clock=lambda: 1.0)
+    work = Call([part(1, 2)], deadline=deadline)
+    array = weakref.ref(work.parts[0].arrays["x"].base)
+    gc.disable()
+    try:
+        with contextlib.suppress(DeadlineExceeded):
+            batcher.submit(work)
+            batcher.run(work)
+        assert work.error is error or not deadline
+        del work
+        assert array() is None
+    finally:
+        gc.enable()

@@ -13,6 +13,7 @@ import pytest
 from modelserver.auth.guard import Guard
 from modelserver.auth.keys import KeyDirectory, digest
 from modelserver.auth.limits import ClientLimits
+from modelserver.scoring import Scoring
 from tests.conftest import publish_linear
 from tests.modelserver.http.conftest import MAX_BODY_BYTES, Scored
 from tests.modelserver.malformed_http import MALFORMED
@@ -284,20 +285,54 @@ def test_refused_in_the_loop(slow: Scored) -> None:
         busy.send(post(SLOW, rows([20])))  # tells how long a row takes
         assert busy.read().status == 200
         busy.send(post(SLOW, rows([400])))
-        for number in range(1000):  # the first may come before it runs
+        for number in range(1000):  # the first may come before it runs, and take as long
             mark = b"X-Request-Id: %d" % number
-            hasty.send(post(SLOW, rows([1]), b"X-Request-Timeout: 0.01", mark))
+            hasty.send(post(SLOW, rows([20]), b"X-Request-Timeout: 0.01", mark))
             answer = hasty.read()
             if answer.status == 503:
                 break
+        hasty.send(post(SLOW, rows([20]), b"X-Request-Timeout: 0.01", b"X-Request-Id: last"))
+        answer = hasty.read()
         assert answer.json["code"] == "overloaded"
-        assert answer.headers["X-Request-Id"] == answer.json["request_id"] == str(number)
+        assert answer.headers["X-Request-Id"] == answer.json["request_id"] == "last"
         assert int(answer.headers["Retry-After"]) >= 1
         hasty.send(post(SLOW, rows([1])))
         assert busy.read().json["predictions"] == [[400]]
         assert hasty.read().json["predictions"] == [[1]]
-    records = {each["request_id"]: each for each in (slow.next_record() for _ in range(number + 4))}
-    assert records[str(number)]["thread"] == "http"
+    records = {each["request_id"]: each for each in (slow.next_record() for _ in range(number + 5))}
+    assert records["last"]["thread"] == "http"
+
+
+def test_loop_survives(
+    sums: Scored, kind: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A fault of ours while a request is looked at costs that request alone."""
+    if kind != "waitress":
+        pytest.skip("the loop of the other front is asyncio's, which goes on by itself")
+
+    def fail(found: object) -> bool:
+        raise OSError("broken")
+
+    with sums.connect() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(Scoring, "is_quick", lambda self, found: fail(found))
+            client.send(post(SUM, rows([1, 2, 3])))
+            assert client.read().status == 200  # in a thread, which does not ask
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().status == 200
+    assert "a request could not be looked at" in caplog.text
+
+
+def test_cut_off_is_recorded(slow: Scored) -> None:
+    """A request that is cut off because the server stops is in the log all the same."""
+    with slow.connect() as busy:
+        busy.send(post(SLOW, rows([4000]), b"X-Request-Id: cut"))
+        while not slow.scorer.saturation:
+            pass
+        slow.stopped = True
+        slow.front.stop(timeout_seconds=0)
+        record = slow.next_record()
+    assert (record["request_id"], record["status"]) in [("cut", 499), ("cut", 200)]
 
 
 def test_client_that_leaves(slow: Scored) -> None:
