@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
     if knee is None:
         least = min(point.load.p99_seconds for point in points) * 1000
         sys.stderr.write(
-            f"modelserver profile: no measurement reached a p99 of {arguments.goal:g} ms; the best "
-            f"was {least:.1f} ms, see {arguments.drawing}\n"
+            f"modelserver profile: no measurement reached a p99 of {arguments.goal:g} ms without "
+            f"refusals; the lowest p99 was {least:.1f} ms, see {arguments.drawing}\n"
         )
         return EXIT_FAILED
     machine = f"{platform.machine()}, {available_cpus()} CPUs, Python {platform.python_version()}"
