@@ -94,7 +94,7 @@ test-deep: .venv-deep/test ## Run the tests of the converters that need PyTorch 
 	@.venv-tensorflow/bin/pip --quiet --disable-pip-version-check install \
 		-c constraints.txt -e '.[cpu,converters,tensorflow,test]' \
 		|| { echo "TensorFlow cannot be installed: see pip's reason above. Here are $$($(PYTHON) -V) and $$(uname -sm);"; \
-			echo "which it has packages for: https://pypi.org/project/tensorflow-cpu/#files. Another Python: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+			echo "the package tensorflow-cpu lists what it has files for. Another Python: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
 	@touch $@
 
 TEST_TENSORFLOW = .venv-tensorflow/bin/python -m pytest tests/converters/deep/test_tensorflow_command.py
