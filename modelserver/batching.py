@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from modelserver.admission import Admission
 from modelserver.calls import Arrays, Call, Part, hand_out, join
-from modelserver.errors import DeadlineExceeded, ServingError
+from modelserver.errors import DeadlineExceeded
 from modelserver.pace import Load, Pace
 
 _SLOW_SECONDS = 0.05  # not the noise of a busy machine any more
@@ -269,27 +269,16 @@ class Batcher:
         try:
             outputs = self._run(join(batch), rows, deadline)
         except DeadlineExceeded as error:
-            return dict.fromkeys(batch, _without_frames(error))
+            return dict.fromkeys(batch, error)
         except Exception as error:
             if len(batch) == 1:
-                return {batch[0]: _without_frames(error)}
+                return {batch[0]: error}
             errors: dict[Part, Exception] = {}
             for part in batch:
                 errors.update(self._run_parts([part], part.rows))
             return errors
         hand_out(batch, outputs)
         return {}
-
-
-def _without_frames(error: Exception) -> Exception:
-    """An error that holds no frame, and so neither the batch, which holds it, nor the model.
-
-    One that is not meant for callers keeps them: the log says where it was raised.
-    """
-    if isinstance(error, ServingError):
-        error.__cause__ = error.__context__ = None
-        return error.with_traceback(None)
-    return error
 
 
 def _notify(calls: Sequence[Call]) -> None:

@@ -72,6 +72,10 @@ class Call:
     def end(self, error: Exception | None, now: float) -> None:
         """Be done, with or without an error."""
         self.done, self.error, self.ended = True, error, now
+        if isinstance(error, ServingError):
+            # Its frames hold the batch, and through that this call. An error that is not meant for
+            # callers keeps them: the log says where it was raised.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
         # Parts that were queued know their call: the circle would be left to Python's collector of
         # garbage, which stops the whole process while it looks.
         self.parts = ()
