@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 
 pytest.importorskip("torch", reason="needs PyTorch: make test-deep")
@@ -18,6 +17,12 @@ from converters.__main__ import main  # noqa: E402
 from modelserver.artefact import Artefact  # noqa: E402
 from modelserver.model import ServedModel  # noqa: E402
 from tests.conftest import SHARED_DATA  # noqa: E402
+from tests.converters.reduced import (  # noqa: E402
+    PRECISIONS,
+    check_reduced,
+    precision_flags,
+    write_turns,
+)
 from tests.converters.reports import read_costs  # noqa: E402
 from tests.modelserver.image_samples import picture, save, to_base64  # noqa: E402
 
@@ -159,23 +164,12 @@ def test_resnet152(
     assert costs["seconds"] > 0
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_reduced_precision(convert: Callable[..., int], tmp_path: Path, precision: str) -> None:
     """A Keras model in fp16 or int8 is smaller and agrees with fp32 as its gate asks."""
-    (tmp_path / "photos").mkdir()
-    for turn in range(0, 360, 30):
-        content = save(picture(64, 64).rotate(turn), "PNG")
-        (tmp_path / "photos" / f"{turn}.png").write_bytes(content)
-    flags = f"{IMAGES} --sample-dir {tmp_path / 'photos'} --precision {precision}"
-    if precision == "int8":
-        flags += f" --calibration-dir {tmp_path / 'photos'}"
-    assert convert(photos_model(), flags) == 0
-    folder = tmp_path / "models" / "net" / "1"
-    evaluation = Artefact.open(folder).manifest.evaluation
-    assert evaluation["precision"] == precision
-    assert evaluation["agreement"]["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
-    kinds = {weights.data_type for weights in onnx.load(folder / "model.onnx").graph.initializer}
-    assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
+    photos = write_turns(tmp_path / "photos", picture(64, 64))
+    assert convert(photos_model(), IMAGES + precision_flags(precision, photos)) == 0
+    check_reduced(tmp_path / "models" / "net" / "1", precision)
 
 
 def test_batches(convert: Callable[..., int], served: Callable[[], ServedModel]) -> None:

@@ -26,7 +26,8 @@ from tests.converters.networks import (
     small_resnet,
     weights,
 )
-from tests.modelserver.image_samples import picture, save
+from tests.converters.reduced import PRECISIONS, TOP1_GATES, precision_flags, write_turns
+from tests.modelserver.image_samples import picture
 
 IMAGES = f"--image-size {SIDE} --resize squash --filter bilinear --pixels imagenet"
 
@@ -34,11 +35,7 @@ IMAGES = f"--image-size {SIDE} --resize squash --filter bilinear --pixels imagen
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     """A folder of pictures that differ."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for turn in range(0, 360, 30):
-        (folder / f"{turn}.png").write_bytes(save(picture().rotate(turn), "PNG"))
-    return folder
+    return write_turns(tmp_path / "photos", picture())
 
 
 @pytest.fixture
@@ -117,23 +114,17 @@ def test_speed_is_measured(
         assert ratio == pytest.approx(small / fp32, rel=0.05, abs=0.01)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_trained_network(tmp_path: Path, shared_data: Path, precision: str) -> None:
     """A trained network keeps the top class of real photos as both gates ask."""
     images = shared_data / "image"
-    flags = (
-        f"--image-size 224 --pixels tf --resize squash --filter bilinear --precision {precision}"
-    )
-    flags += (
-        f" --scores-output prob --sample-dir {images / 'photos'} --output {tmp_path / 'models'}"
-    )
-    if precision == "int8":
-        flags += f" --calibration-dir {images / 'photos'}"
+    flags = "--image-size 224 --pixels tf --resize squash --filter bilinear --scores-output prob"
+    flags += f" --output {tmp_path / 'models'}" + precision_flags(precision, images / "photos")
     network = str(images / "models" / "mobilenet_v2_w8_rgb224.onnx")
     assert main(["onnx", network, "--name", "net", *flags.split()]) == 0
     agreement = published(tmp_path)[1].manifest.evaluation["agreement"]
     assert agreement["images"] >= 14
-    assert agreement["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
+    assert agreement["top1"] >= TOP1_GATES[precision]
 
 
 def near_ties() -> onnx.ModelProto:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from PIL import Image, ImageOps
 
@@ -17,10 +16,15 @@ tf = pytest.importorskip("tensorflow", reason="needs TensorFlow: make test-tenso
 
 from converters.__main__ import main  # noqa: E402
 from converters.image.sample_images import read_images, synthetic_images  # noqa: E402
-from modelserver.artefact import Artefact  # noqa: E402
 from modelserver.model import ServedModel  # noqa: E402
 from tests.conftest import SHARED_DATA  # noqa: E402
 from tests.converters.memory import require_memory  # noqa: E402
+from tests.converters.reduced import (  # noqa: E402
+    PRECISIONS,
+    check_reduced,
+    precision_flags,
+    write_turns,
+)
 from tests.converters.reports import read_costs  # noqa: E402
 from tests.modelserver.image_samples import picture, save, to_base64  # noqa: E402
 
@@ -92,26 +96,14 @@ def test_images(
     assert [got[n] for n in range(4)] == pytest.approx(list(want), abs=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
+@pytest.mark.parametrize("precision", PRECISIONS)
 def test_reduced_precision(convert: Callable[..., int], tmp_path: Path, precision: str) -> None:
     """A SavedModel in fp16 or int8 is smaller and agrees with fp32 as its gate asks."""
-    (tmp_path / "photos").mkdir()
-    for turn in range(0, 360, 30):
-        content = save(picture(64, 64).rotate(turn), "PNG")
-        (tmp_path / "photos" / f"{turn}.png").write_bytes(content)
+    photos = write_turns(tmp_path / "photos", picture(64, 64))
     module = Photos()
     store(module, tmp_path, serving_default=module.serve)
-    flags = f"{IMAGES} --scores-output scores --sample-dir {tmp_path / 'photos'}"
-    flags += f" --precision {precision}"
-    if precision == "int8":
-        flags += f" --calibration-dir {tmp_path / 'photos'}"
-    assert convert(flags) == 0
-    folder = tmp_path / "models" / "net" / "1"
-    evaluation = Artefact.open(folder).manifest.evaluation
-    assert evaluation["precision"] == precision
-    assert evaluation["agreement"]["top1"] >= {"fp16": 0.995, "int8": 0.98}[precision]
-    kinds = {weights.data_type for weights in onnx.load(folder / "model.onnx").graph.initializer}
-    assert {"fp16": onnx.TensorProto.FLOAT16, "int8": onnx.TensorProto.INT8}[precision] in kinds
+    assert convert(f"{IMAGES} --scores-output scores" + precision_flags(precision, photos)) == 0
+    check_reduced(tmp_path / "models" / "net" / "1", precision)
 
 
 def test_any_other_model(
