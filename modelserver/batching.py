@@ -138,7 +138,7 @@ class Batcher:
             if call.done:
                 return
             waiting = [part for part in call.parts if part in self._queue]
-            self._drop(call, error)
+            call.end(error, self._clock())
             for part in waiting:
                 self._queue.remove(part)
                 self._queue_rows -= part.rows
@@ -212,7 +212,7 @@ class Batcher:
             if call.done:
                 pass
             elif error := call.no_use(now):
-                self._drop(call, error)
+                call.end(error, now)
                 dropped.append(call)
             elif not joins:
                 others.append(self._queue.popleft())
@@ -228,9 +228,6 @@ class Batcher:
         self._queue.extendleft(reversed(others))
         self._owed = self._owed and bool(self._queue)
         return batch, rows, dropped
-
-    def _drop(self, call: Call, error: Exception) -> None:
-        call.end(error, self._clock())
 
     def _run_batch(self, batch: list[Part], rows: int) -> None:
         started = self._clock()

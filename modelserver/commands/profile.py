@@ -59,8 +59,9 @@ def run(arguments: argparse.Namespace) -> int:
     goal = arguments.goal / 1000
     try:
         artefact = _only(arguments.models)
-        points = _measure_all(artefact, arguments.seconds)
-        knee, points = _confirm(artefact, points, goal, arguments.seconds)
+        request = golden_request(artefact)
+        points = _measure_all(artefact, request, arguments.seconds)
+        knee, points = _confirm(artefact, request, points, goal, arguments.seconds)
     except (ArtefactError, TrialFailed, ConnectionError) as error:
         sys.stderr.write(f"\nmodelserver profile: {error}\n")
         return EXIT_FAILED
@@ -95,35 +96,33 @@ def _only(models: Path) -> Artefact:
     return Artefact.open(folders[0])
 
 
-def _measure_all(artefact: Artefact, seconds: float) -> list[Point]:
+def _measure_all(artefact: Artefact, request: bytes, seconds: float) -> list[Point]:
     """Try every candidate with every number of callers."""
-    request = golden_request(artefact)
     choices = candidates(available_cpus(), artefact.manifest.batching.get("max_batch_rows", 0))
     total = len(choices) * len(CALLERS)
     points: list[Point] = []
-
-    def seen(point: Point) -> None:
-        points.append(point)
-        done = _BAR * len(points) // total
-        bar = "#" * done + "." * (_BAR - done)
-        text = f"{describe(point)}, {point.load.callers} callers: {_summary(point)}"
-        end = "\r" if sys.stderr.isatty() else "\n"
-        sys.stderr.write(f"[{bar}] {text:<110}{end}")
-        sys.stderr.flush()
-
     for settings in choices:
-        for _ in explore(artefact.folder, settings, request, seconds, CALLERS, seen):
-            pass
+        for point in explore(artefact.folder, settings, request, seconds, CALLERS):
+            points.append(point)
+            _show_progress(point, _BAR * len(points) // total)
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return points
 
 
+def _show_progress(point: Point, done: int) -> None:
+    """Draw so much of the bar, and what was measured last."""
+    bar = "#" * done + "." * (_BAR - done)
+    text = f"{describe(point)}, {point.load.callers} callers: {_summary(point)}"
+    end = "\r" if sys.stderr.isatty() else "\n"
+    sys.stderr.write(f"[{bar}] {text:<110}{end}")
+    sys.stderr.flush()
+
+
 def _confirm(
-    artefact: Artefact, points: list[Point], goal: float, seconds: float
+    artefact: Artefact, request: bytes, points: list[Point], goal: float, seconds: float
 ) -> tuple[Point | None, list[Point]]:
     """Choose the knee and measure it again."""
-    request = golden_request(artefact)
 
     def again(knee: Point) -> Point:
         name = f"{describe(knee)}, {knee.load.callers} callers"

@@ -68,9 +68,7 @@ class _ScoringTask(task.WSGITask):
             super().execute()
             return
         reply, identity = self.request.refusal
-        self.status = reply.status_line
-        self.response_headers = reply.header_list(identity)
-        self.content_length = len(reply.body)
+        _begin(self, reply, identity)
         self.complete = True  # nobody calls start_response
         self.write(reply.body)
 
@@ -93,12 +91,17 @@ class _JsonErrorTask(task.ErrorTask):
         error = self.request.error
         identity = request_id()
         reply = refuse(error.code, error.body, identity)
-        self.status = reply.status_line
-        self.response_headers = reply.header_list(identity)
+        _begin(self, reply, identity)
         self.set_close_on_finish()
         self.channel.refused = True
-        self.content_length = len(reply.body)
         self.write(reply.body)
+
+
+def _begin(answering: task.Task, reply: Reply, identity: str) -> None:
+    """Take status and headers from a reply that no application makes."""
+    answering.status = reply.status_line
+    answering.response_headers = reply.header_list(identity)
+    answering.content_length = len(reply.body)
 
 
 class Connection(channel.HTTPChannel):

@@ -5,10 +5,9 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from modelserver.profiling.grid import WARM_UP_SHARE, Point
+from modelserver.profiling.grid import Point, explore
 from modelserver.profiling.knee import find_knee
-from modelserver.profiling.load import Measurement, measure
-from modelserver.profiling.trial import Trial
+from modelserver.profiling.load import Measurement
 from modelserver.profiling.values import server_settings
 
 RUNS = 5
@@ -55,21 +54,14 @@ def measure_again(models: Path, point: Point, request: bytes, seconds: float) ->
         TrialFailed: the server does not start.
         ConnectionError: it gave up on a caller.
     """
-    warm_up = seconds * WARM_UP_SHARE
-    with Trial(models, server_settings(point)) as trial:
-        before = trial.cpu_seconds()
-        loads = [
-            measure(*trial.address, request, point.load.callers, seconds, warm_up)
-            for _ in range(RUNS)
-        ]
-        cores = (trial.cpu_seconds() - before) / (RUNS * (seconds + warm_up))
-        peak, start = trial.peak_bytes(), trial.load_seconds
+    callers = [point.load.callers] * RUNS
+    runs = list(explore(models, server_settings(point), request, seconds, callers))
     return dataclasses.replace(
         point,
-        load=summarise(loads),
-        cores=cores,
-        peak_bytes=max(peak, point.peak_bytes),
-        start_seconds=max(start, point.start_seconds),
+        load=summarise([run.load for run in runs]),
+        cores=statistics.fmean(run.cores for run in runs),
+        peak_bytes=max(run.peak_bytes for run in [*runs, point]),
+        start_seconds=max(run.start_seconds for run in [*runs, point]),
     )
 
 

@@ -2,7 +2,7 @@
 
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,7 @@ from modelserver.profiling.load import Measurement, measure
 from modelserver.profiling.trial import Trial
 
 CALLERS = (1, 2, 4, 8, 16, 32, 64)
-WARM_UP_SHARE = 0.25
-"""Of the seconds of a measurement: how long callers ask before answers count."""
+_WARM_UP_SHARE = 0.25  # of the seconds of a measurement: how long callers ask before answers count
 
 _FAST_PACKAGES = ("httptools", "uvloop")  # what the HTTP server asyncio needs
 
@@ -58,9 +57,8 @@ def explore(
     request: bytes,
     seconds: float,
     callers: Sequence[int],
-    seen: Callable[[Point], None],
 ) -> Iterator[Point]:
-    """Measure one server with more and more callers.
+    """Measure one server with one number of callers after the other.
 
     Args:
         models: what it serves.
@@ -68,7 +66,6 @@ def explore(
         request: what the callers send.
         seconds: for each measurement.
         callers: numbers of callers, in order.
-        seen: called after each.
 
     Raises:
         TrialFailed: the server does not start.
@@ -77,9 +74,7 @@ def explore(
     with Trial(models, settings) as trial:
         for count in callers:
             before = trial.cpu_seconds()
-            load = measure(*trial.address, request, count, seconds, seconds * WARM_UP_SHARE)
+            load = measure(*trial.address, request, count, seconds, seconds * _WARM_UP_SHARE)
             used = trial.cpu_seconds() - before
-            cores = used / (seconds * (1 + WARM_UP_SHARE))
-            point = Point(settings, load, cores, trial.peak_bytes(), trial.load_seconds)
-            seen(point)
-            yield point
+            cores = used / (seconds * (1 + _WARM_UP_SHARE))
+            yield Point(settings, load, cores, trial.peak_bytes(), trial.load_seconds)
