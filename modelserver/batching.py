@@ -137,12 +137,8 @@ class Batcher:
         with self._lock:
             if call.done:
                 return
-            waiting = [part for part in call.parts if part in self._queue]
             call.end(error, self._clock())
-            for part in waiting:
-                self._queue.remove(part)
-                self._queue_rows -= part.rows
-            self._owed = self._owed and bool(self._queue)
+            self._forget_ended()
         _notify([call])
 
     def close(self) -> None:
@@ -226,8 +222,18 @@ class Batcher:
             self._queue.popleft()
             self._queue_rows -= part.rows
         self._queue.extendleft(reversed(others))
+        if dropped:
+            self._forget_ended()
         self._owed = self._owed and bool(self._queue)
         return batch, rows, dropped
+
+    def _forget_ended(self) -> None:
+        """Unqueue what is left of calls that ended early: nobody may come to take it; holds the
+        lock.
+        """
+        self._queue = deque([part for part in self._queue if not part.call.done])
+        self._queue_rows = sum([part.rows for part in self._queue])
+        self._owed = self._owed and bool(self._queue)
 
     def _run_batch(self, batch: list[Part], rows: int) -> None:
         started = self._clock()
@@ -240,6 +246,8 @@ class Batcher:
             self._free += 1
             self._running_rows -= rows
             done = [part.call for part in batch if self._settle(part, errors.get(part), ended)]
+            if errors:
+                self._forget_ended()
             if self._queue and self._owed:
                 self._wake()
         _notify(done)

@@ -174,6 +174,7 @@ def test_error_of_one_part_ends_its_call(make: Callable[..., Batcher], model: Mo
     batcher.run(one)
     with pytest.raises(ModelFailed):
         answers(one)
+    assert batcher.queue_rows == 0, "nobody would come for what is left"
     batcher.run(other)
     assert answers(other) == [10]
     assert model.batches == [[13, 5], [13], [5]]
@@ -199,6 +200,17 @@ def test_gone_client_is_dropped(make: Callable[..., Batcher], model: Model) -> N
     with pytest.raises(ClientGone):
         answers(gone)
     assert model.batches == [[2]]
+
+
+def test_client_gone_halfway(make: Callable[..., Batcher]) -> None:
+    """Parts that were passed over before the client hung up do not stay in the queue for ever."""
+    batcher, one = make(), call(2)
+    gone = Asked([part(1, key="b"), part(3, key="c")], is_gone=iter([False, True]).__next__)
+    submit(batcher, one, gone)
+    batcher.run(one)
+    with pytest.raises(ClientGone):
+        answers(gone)
+    assert (answers(one), batcher.queue_rows) == ([4], 0)
 
 
 def test_given_up_work_never_runs(make: Callable[..., Batcher], model: Model) -> None:
