@@ -83,11 +83,12 @@ class Reloader:
         Raises:
             ArtefactError: the folder or one of its artefacts must not be served.
         """
-        seen = self._look()
-        self._serving = Repository.load(self._loader, self._record.loaded, self._allow_none)
-        for model in self._serving:
-            path = model.artefact.folder
-            self._places[path] = _Place(seen.get(path, ()), model)
+        with self._changing:
+            seen = self._look()
+            self._serving = Repository.load(self._loader, self._record.loaded, self._allow_none)
+            for model in self._serving:
+                path = model.artefact.folder
+                self._places[path] = _Place(seen.get(path, ()), model)
 
     def watch(self) -> None:
         """Begin to look after the models in a thread of its own, until `stop`."""

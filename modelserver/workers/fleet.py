@@ -7,7 +7,7 @@ from concurrent.futures import wait as wait_for
 from typing import Any
 
 from modelserver import repository_index
-from modelserver.errors import Unavailable
+from modelserver.errors import ServingError, Unavailable
 from modelserver.families import Family, add_up, lasting, only_models
 from modelserver.metrics import LARGEST, WorkerMetrics, render
 from modelserver.repository_index import Entry
@@ -49,6 +49,12 @@ class Fleet:
     def add(self, worker: WorkerProcess) -> None:
         """Take in a worker that was started."""
         self._workers = {**self._workers, worker.number: worker}
+
+    def open(self, worker: WorkerProcess) -> None:
+        """Have a worker that has loaded take connections, without what was unloaded by order."""
+        # In this order: what is ordered at this moment reaches it in one way or the other.
+        worker.obeys = True
+        worker.ask(orders.OPEN, sorted(self.unloaded))
 
     def remove(self, worker: WorkerProcess) -> None:
         """Keep the counts of a worker that has ended."""
@@ -99,17 +105,23 @@ class Fleet:
 
     def unload(self, name: str) -> None:
         """Have every worker, also one that starts later, stop serving a model."""
-        self._ask_all(orders.UNLOAD, name)
-        self.unloaded.add(name)
+        new = name not in self.unloaded
+        self.unloaded.add(name)  # before workers are asked, see `open`
+        try:
+            self._ask_all(orders.UNLOAD, name)
+        except ServingError:
+            if new:
+                self.unloaded.discard(name)
+            raise
 
     def _ask_all(self, order: str, *arguments: Any) -> list[Any]:
-        """The answer of every ready worker.
+        """The answer of every worker that takes connections, or is about to.
 
         Raises:
             Unavailable: no worker is ready.
             ServingError: what one of them answered.
         """
-        asked = [worker.ask(order, *arguments) for worker in self.workers if worker.open]
+        asked = [worker.ask(order, *arguments) for worker in self.workers if worker.obeys]
         wait_for(asked)
         answers = [future.result() for future in asked if not _is_gone(future)]
         if not answers:

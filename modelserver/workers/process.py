@@ -40,6 +40,7 @@ class WorkerProcess:
     ) -> None:
         self.number = number
         self.started = time.monotonic()
+        self.obeys = False  # it was told to take connections, and gets all orders from then on
         self.open = False  # it takes connections
         self.ready = False
         self.models: list[str] = []

@@ -123,7 +123,7 @@ class Supervisor:
         """Have a worker that has loaded take connections; the last one makes the server ready."""
         if message["event"] == orders.LOADED:
             self._examples = message["examples"]
-            worker.ask(orders.OPEN, sorted(self._fleet.unloaded))
+            self._fleet.open(worker)
         elif message["event"] == orders.OPENED:
             self._log("worker_ready", worker=worker.number, worker_pid=worker.pid)
             self._open_if_complete()

@@ -4,6 +4,7 @@
 The supervisor starts it and tells it everything over the channel; a person never does.
 """
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -17,7 +18,7 @@ from typing import Any
 
 from modelserver.allocator import return_large_blocks
 from modelserver.ending import end_process
-from modelserver.errors import ArtefactError
+from modelserver.errors import ArtefactError, NotFound
 from modelserver.logs import LineLog, capture_library_logs
 from modelserver.service import SIGNALS
 from modelserver.serving import Serving
@@ -44,8 +45,9 @@ class Worker:
         self._channel = channel
         self._settings = settings
         self._log = functools.partial(LineLog(settings.log_format), worker=number)
-        # What the main thread reacts to: seconds to drain for, or an error.
-        self._events: queue.SimpleQueue[float | ArtefactError] = queue.SimpleQueue()
+        # What the main thread does, one after the other; an exit code ends it.
+        self._steps: queue.SimpleQueue[Callable[[], int | None]] = queue.SimpleQueue()
+        self._open = False
         self._serving = Serving(settings, self._log, listener, changed=self._tell_models)
 
     def run(self) -> int:
@@ -57,32 +59,35 @@ class Worker:
         return_large_blocks()
         threading.Thread(target=self._listen, name="orders", daemon=True).start()
         self._serving.start_loading(self._loaded)
-        event = self._events.get()
-        if isinstance(event, ArtefactError):
-            self._channel.send({"event": orders.FAILED, "error": str(event)})
-            return _EXIT_FAILED
-        self._serving.start_draining()
-        self._log("draining", delay_seconds=event)
-        self._serving.drain(event)
-        return os.EX_OK
+        while True:
+            code = self._steps.get()()
+            if code is not None:
+                return code
 
     def _loaded(self, error: ArtefactError | None) -> None:
         if error:
-            self._events.put(error)
+            self._steps.put(functools.partial(self._fail, error))
         else:
             self._channel.send({"event": orders.LOADED, "examples": self._serving.examples()})
+
+    def _fail(self, error: ArtefactError) -> int:
+        self._channel.send({"event": orders.FAILED, "error": str(error)})
+        return _EXIT_FAILED
 
     def _listen(self) -> None:
         """Obey until the supervisor ends, which ends this process too."""
         while message := self._channel.receive():
-            # Each in its own thread, because a model may take minutes to load.
-            threading.Thread(target=self._obey, args=(message,), daemon=True).start()
-        self._events.put(0.0)
+            if message["order"] == orders.OPEN:
+                self._obey(message)  # before the orders that follow it
+            else:
+                # Each in its own thread, because a model may take minutes to load.
+                threading.Thread(target=self._obey, args=(message,), daemon=True).start()
+        self._drain_later(0.0)
 
     def _obey(self, message: dict[str, Any]) -> None:
         obey: dict[str, Callable[..., Any]] = {
-            orders.OPEN: self._open,
-            orders.DRAIN: self._events.put,
+            orders.OPEN: self._open_without,
+            orders.DRAIN: self._drain_later,
             orders.METRICS: self._metrics,
             orders.INDEX: lambda: [dataclasses.asdict(e) for e in self._serving.reloader.index()],
             orders.LOAD: self._serving.reloader.load,
@@ -97,14 +102,32 @@ class Worker:
                 self._serving.access.failed("", error)
         self._channel.send(answer)
 
-    def _open(self, unloaded: Sequence[str]) -> None:
-        """Begin to take connections, without the models that were unloaded by order."""
+    def _open_without(self, unloaded: Sequence[str]) -> None:
+        """Have connections taken, without the models that were unloaded by order."""
         for name in unloaded:
-            self._serving.reloader.unload(name)
+            # Its folder may be gone by now.
+            with contextlib.suppress(NotFound):
+                self._serving.reloader.unload(name)
         self._serving.open()
+        self._steps.put(self._begin)
+
+    def _drain_later(self, delay_seconds: float) -> None:
+        self._steps.put(functools.partial(self._drain, delay_seconds))
+
+    def _begin(self) -> None:
+        """Take connections."""
         self._serving.http.start()
+        self._open = True
         self._tell_models()
         self._channel.send({"event": orders.OPENED})
+
+    def _drain(self, delay_seconds: float) -> int:
+        """Finish what was accepted, which is nothing before connections are taken."""
+        self._serving.start_draining()
+        self._log("draining", delay_seconds=delay_seconds)
+        if self._open:
+            self._serving.drain(delay_seconds)
+        return os.EX_OK
 
     def _metrics(self) -> list[Any]:
         return [family.to_json() for family in self._serving.metrics.families()]

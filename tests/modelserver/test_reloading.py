@@ -418,16 +418,17 @@ def test_index(open_shop: Callable[..., Shop]) -> None:
     ]
 
 
-class _SlowLoader(Loader):
+class _SlowLoader:
     """Stops in the middle of a load until told to go on."""
 
-    __slots__ = ()
-    entered, go_on = threading.Event(), threading.Event()
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entered, self.go_on = threading.Event(), threading.Event()
 
     def load(self, path: Path) -> ServedModel:
         self.entered.set()
         assert self.go_on.wait(60)
-        return super().load(path)
+        return Loader(self.folder, threads=1).load(path)
 
 
 def test_one_change_at_a_time(
@@ -436,7 +437,7 @@ def test_one_change_at_a_time(
     """During a load the index answers, polls pass, and other orders are asked to come back."""
     monkeypatch.setattr(reloading, "_PATIENCE_SECONDS", 0.01)
     shop = open_shop(1)
-    slow = _SlowLoader(shop.folder, threads=1)
+    slow = _SlowLoader(shop.folder)
     monkeypatch.setattr(shop.reloader, "_loader", slow)
     shop.publish(2)
     worker = threading.Thread(target=shop.reloader.load, args=("times",))
@@ -452,6 +453,28 @@ def test_one_change_at_a_time(
         slow.go_on.set()
         worker.join()
     assert shop.served() == ["times/1", "times/2"]
+
+
+def test_no_order_before_the_start_is_over(
+    open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first models are loaded, orders are asked to come back, and change nothing."""
+    monkeypatch.setattr(reloading, "_PATIENCE_SECONDS", 0.01)
+    shop = open_shop(1, start=False)
+    slow = _SlowLoader(shop.folder)
+    monkeypatch.setattr(shop.reloader, "_loader", slow)
+    starting = threading.Thread(target=shop.reloader.start)
+    starting.start()
+    assert slow.entered.wait(60)
+    try:
+        for order in (shop.reloader.load, shop.reloader.unload):
+            with pytest.raises(Unavailable, match="the models are being changed; try again"):
+                order("times")
+    finally:
+        slow.go_on.set()
+        starting.join()
+    assert shop.served() == ["times/1"]
+    assert shop.reloader.index() == [Entry("times", "1", "READY")]
 
 
 def test_fault_of_ours(open_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch) -> None:

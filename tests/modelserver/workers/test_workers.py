@@ -1,7 +1,9 @@
 """`--workers 2`: real processes that share a port, end, start again and stop together."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +160,15 @@ def test_new_worker_knows_the_orders(server: RunningServer, models: Path) -> Non
     assert states == [("slow", "1", "READY"), ("times", "1", "UNAVAILABLE")]
 
 
+def test_new_worker_without_what_was_unloaded(server: RunningServer, models: Path) -> None:
+    """A model that was unloaded and then removed does not keep a new worker from its work."""
+    assert order(server, "models/times/unload").status == 200
+    shutil.rmtree(models / "times")
+    kill(server, pids(server)[0])
+    server.wait_for("worker_ready")
+    assert versions(server) == {404}
+
+
 def test_not_ready_without_models(serve: Serve, tmp_path: Path) -> None:
     """When the last model is unloaded, no worker is ready, and neither is the server."""
     publish_times(tmp_path, 1)
@@ -192,6 +203,17 @@ def test_drain(serve: Serve, models: Path, front: str) -> None:
     ends = [line for line in server.lines if '"worker_ended"' in line]
     assert len(ends) == 2
     assert all('"exit_code":0' in line for line in ends)
+
+
+@pytest.mark.parametrize("front", ["waitress", "asyncio"])
+def test_drain_while_loading(serve: Serve, models: Path, front: str) -> None:
+    """A server that is stopped before its workers take connections ends in order as well."""
+    server = serve(models, "--workers", "2", "--http-server", front, wait=False)
+    for _ in range(2):
+        server.wait_for("worker_started")
+    assert server.stop() == 0
+    ends = [json.loads(line)["exit_code"] for line in server.lines if '"worker_ended"' in line]
+    assert ends == [0, 0], "".join(server.lines)
 
 
 def test_damaged_model(serve: Serve, models: Path) -> None:
