@@ -116,14 +116,14 @@ def test_full_queue(serve: Serve, slow_models: Path, front: str) -> None:
 def test_client_hangs_up(serve: Serve, slow_models: Path, front: str) -> None:
     """Work whose client has gone before its turn is never run, and is logged as such."""
     server = start(serve, slow_models, front)
-    long = ThreadPoolExecutor(1).submit(server.request, PREDICT, {"instances": [[3_000]]})
+    long = ThreadPoolExecutor(1).submit(server.request, PREDICT, {"instances": [[6_000]]})
     while metric(server, "modelserver_inflight_requests") < 1:
         pass
     host = urllib.parse.urlsplit(server.url).netloc
     connection = http.client.HTTPConnection(host, timeout=60)
     connection.request("POST", PREDICT, json.dumps(AT_ONCE))
-    while metric(server, "modelserver_queue_rows") < 1 and not long.done():
-        pass
+    while metric(server, "modelserver_queue_rows") < 1:
+        assert not long.done(), "it ended too soon to test anything"
     assert isinstance(connection.sock, socket.socket)
     connection.close()
     assert long.result().status == 200

@@ -18,7 +18,7 @@ Serve = Callable[..., RunningServer]
 FRONTS = ("waitress", "asyncio")
 
 PREDICT = "/v1/models/slow:predict"
-A_WHILE = {"instances": [[2_000]]}  # matrix products: a second or a few
+A_WHILE = {"instances": [[6_000]]}  # matrix products: two seconds or more
 FOREVER = {"instances": [[10_000_000]]}
 AT_ONCE = {"instances": [[1]]}
 
@@ -71,10 +71,12 @@ def test_sigterm_loses_no_request(
 ) -> None:
     """Requests that were accepted before SIGTERM are answered, and then the process ends with 0."""
     server = serve(slow_models)
-    answers = [ask(server, A_WHILE, pool) for _ in range(4)]
+    # The others wait for the first one.
+    answers = [ask(server, body, pool) for body in (A_WHILE, AT_ONCE, AT_ONCE, AT_ONCE)]
     assert server.stop(signal.SIGTERM) == 0
     assert [answer.result().status for answer in answers] == [200] * 4
-    assert [answer.result().json["predictions"] for answer in answers] == [[[2_000]]] * 4
+    predictions = [answer.result().json["predictions"] for answer in answers]
+    assert predictions == [[[6_000]], [[1]], [[1]], [[1]]]
     order = events(server)
     assert order.index("draining") < order.index("request")
     assert order[-1] == "stopped"

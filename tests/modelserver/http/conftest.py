@@ -177,12 +177,29 @@ def front(start: Callable[..., Running]) -> Running:
 
 
 @dataclass
+class Gate:
+    """Holds the runs of a model until it is opened."""
+
+    entered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def await_run(self) -> None:
+        """Wait until a run is being held."""
+        assert self.entered.acquire(timeout=30)
+
+    def open(self) -> None:
+        """Let all runs go on, those to come included."""
+        self.go_on.set()
+
+
+@dataclass
 class Scored:
     """A front that scores with real models, and what it recorded."""
 
     front: Front
     scorer: Scorer
     events: "queue.SimpleQueue[dict[str, Any]]"
+    gates: list[Gate] = field(default_factory=list)
     stopped: bool = False
 
     def stop(self) -> None:
@@ -198,6 +215,20 @@ class Scored:
     def next_record(self) -> dict[str, Any]:
         """The record of the next request that ended."""
         return self.events.get(timeout=30)
+
+    def hold(self, name: str) -> Gate:
+        """Have each run of a model wait: the test says how long it takes, not the machine."""
+        batcher = self.scorer.find(name, None).batcher
+        run, gate = batcher._run, Gate()
+
+        def wait_and_run(*arguments: Any) -> Any:
+            gate.entered.release()
+            assert gate.go_on.wait(60)
+            return run(*arguments)
+
+        batcher._run = wait_and_run
+        self.gates.append(gate)
+        return gate
 
 
 @pytest.fixture
@@ -235,6 +266,8 @@ def start_scoring(kind: str) -> Iterator[Callable[..., Scored]]:
 
     yield start_front
     for each in running:
+        for gate in each.gates:
+            gate.open()
         each.stop()
         for model in each.scorer.repository:
             model.close()
