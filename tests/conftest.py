@@ -17,12 +17,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from onnx import TensorProto, helper, numpy_helper
 
 from converters.parity import Examples
 from converters.publish import Place, Publication, publish
 from converters.report import Report
 from modelserver.artefact import Artefact, Draft
+
+# By default an example may take 0.2 s, which a busy machine takes at times, and every run tries
+# others. `pytest --hypothesis-profile search` tries others, too.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", settings.get_profile("search"), derandomize=True)
+settings.load_profile("steady")
 
 ROOT = Path(__file__).parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -146,6 +146,13 @@ def test_rules_are_right(rules: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def numbers(ask_prometheus: Callable[..., Any], query: str) -> list[Any]:
+    """The series of a query; none while a share is of nothing, because no request has come yet."""
+    series: list[Any] = ask_prometheus("query", query=query)["result"]
+    unknown = any(s["value"][1] == "NaN" for s in series)
+    return [] if unknown and "quantile" not in query else series
+
+
 def test_every_panel_shows_something(
     ask_prometheus: Callable[..., Any], queries: list[str]
 ) -> None:
@@ -155,8 +162,7 @@ def test_every_panel_shows_something(
         if 'code=~"5.."' in query:
             continue
         asked = query.replace("$__rate_interval", "5s")
-        series = until(lambda asked=asked: ask_prometheus("query", query=asked)["result"])
-        assert all(s["value"][1] != "NaN" or "quantile" in asked for s in series), query
+        assert until(lambda asked=asked: numbers(ask_prometheus, asked)), query
 
 
 def test_alerts_are_evaluated_and_quiet(ask_prometheus: Callable[..., Any]) -> None:

@@ -92,7 +92,7 @@ def test_nasty_texts(analyzer: tuple[CountVectorizer, Cut], nasty_texts: list[st
         assert_same_terms(vectorizer, cut, text)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=ANY_TEXT)
 def test_random_texts(analyzer: tuple[CountVectorizer, Cut], text: str) -> None:
     """No combination of neighbouring characters is cut differently."""
@@ -176,7 +176,6 @@ def _compose(children: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return branches.map(lambda some: f"(?:{'|'.join(some)})")
 
 
-@settings(max_examples=100, deadline=None)
 @given(pattern=st.recursive(ITEMS, _compose, max_leaves=6), texts=st.lists(TRICKY, min_size=4))
 def test_random_token_patterns(pattern: str, texts: list[str]) -> None:
     """Whatever is built from the parts that are taken either agrees with Python or is refused."""
