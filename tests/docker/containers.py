@@ -137,6 +137,10 @@ class Container:
         code = self._engine.podman("inspect", "--format", "{{.State.ExitCode}}", self._id).stdout
         return int(code)
 
+    def wait(self) -> int:
+        """Wait until it ends by itself; returns the exit code."""
+        return int(self._engine.podman("wait", self._id).stdout)
+
     def remove(self) -> None:
         """End it, however it is."""
         self._engine.podman("rm", "--force", "--time", "0", self._id, check=False)

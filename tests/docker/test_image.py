@@ -70,7 +70,7 @@ def test_mounted_models_come_before_baked_ones(run: Run, readable: Path) -> None
     """A mounted folder is served in place of the baked one."""
     (readable / "sum" / "1").rename(readable / "sum" / ".1")
     container = run(options=("--volume", f"{readable}:/models:ro"))
-    assert container.stop(seconds=20) == 1
+    assert container.wait() == 1
     assert "no artefact" in container.log
 
 
