@@ -190,8 +190,7 @@ class Batcher:
         return True
 
     def _take(self) -> tuple[list[Part], int, list[Call]]:
-        """Take the oldest part and what can join it, and the calls not worth running; holds the
-        lock.
+        """Take the oldest part, what can join it and calls not worth running; holds the lock.
 
         Returns:
             The parts, their rows, and the calls.
@@ -224,16 +223,21 @@ class Batcher:
         self._queue.extendleft(reversed(others))
         if dropped:
             self._forget_ended()
-        self._owed = self._owed and bool(self._queue)
+        self._note_rest()
         return batch, rows, dropped
 
     def _forget_ended(self) -> None:
-        """Unqueue what is left of calls that ended early: nobody may come to take it; holds the
-        lock.
-        """
+        """Unqueue what calls that ended early left: nobody may come for it; holds the lock."""
         self._queue = deque([part for part in self._queue if not part.call.done])
         self._queue_rows = sum([part.rows for part in self._queue])
-        self._owed = self._owed and bool(self._queue)
+        self._note_rest()
+
+    def _note_rest(self) -> None:
+        """Parts have left the queue; threads of ours may end by that; holds the lock."""
+        if not self._queue:
+            self._owed = False
+            if self._closed:
+                self._changed.notify_all()
 
     def _run_batch(self, batch: list[Part], rows: int) -> None:
         started = self._clock()

@@ -109,6 +109,7 @@ class Worker:
             with contextlib.suppress(NotFound):
                 self._serving.reloader.unload(name)
         self._serving.open()
+        self._tell_models()
         self._steps.put(self._begin)
 
     def _drain_later(self, delay_seconds: float) -> None:
@@ -118,7 +119,6 @@ class Worker:
         """Take connections."""
         self._serving.http.start()
         self._open = True
-        self._tell_models()
         self._channel.send({"event": orders.OPENED})
 
     def _drain(self, delay_seconds: float) -> int:

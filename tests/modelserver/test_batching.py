@@ -360,6 +360,37 @@ def test_threads_of_the_batcher(model: Model) -> None:
     assert not threads[0].is_alive()
 
 
+@pytest.mark.parametrize("how", ["run", "given up"])
+def test_threads_end_when_others_empty_the_queue(model: Model, how: str) -> None:
+    """A call that its own thread runs, or that is given up, keeps no thread of a closed batcher."""
+    threads: list[threading.Thread] = []
+
+    def spawn(work: Callable[[], None]) -> None:
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+
+    batcher = Batcher(model, max_batch_rows=4, max_queue_rows=9, spawn=spawn)
+    first, last = call(1), call(2)
+    batcher.submit(first)
+    batcher.wake()
+    await_waiting(batcher)
+    batcher.submit(last)
+    batcher.close()
+    await_waiting(batcher)  # again, because a call is queued
+    if how == "run":
+        batcher.run(last)
+    else:
+        batcher.give_up(last, ClientGone("gone"))
+    threads[0].join(60)
+    assert not threads[0].is_alive()
+
+
+def await_waiting(batcher: Batcher) -> None:
+    """Wait until the batcher's thread waits; who is notified waits no more."""
+    while not batcher._changed._waiters:  # type: ignore[attr-defined]
+        pass
+
+
 def test_a_run_lasts_as_long_as_somebody_waits(make: Callable[..., Batcher], model: Model) -> None:
     """A batch may take until the last of its deadlines, not the first."""
     batcher, calls = make(), [call(1, deadline=200.0), call(2, deadline=300.0)]
