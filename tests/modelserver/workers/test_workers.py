@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +106,12 @@ def test_worker_that_dies(server: RunningServer) -> None:
     """
     assert versions(server) == {"1"}
     await_answered(server, 10)
-    answers: list[Answer | OSError] = []
+    answers: list[Answer | Exception] = []
 
     def ask() -> None:
         try:
             answers.append(server.request("/v1/models/slow:predict", A_WHILE))
-        except OSError as error:  # the connection ends with the worker
+        except (OSError, HTTPException) as error:  # the connection ends with the worker
             answers.append(error)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
