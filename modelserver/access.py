@@ -111,4 +111,5 @@ def _stages(stages: Stages) -> dict[str, float]:
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    # Whole microseconds; `round` works on decimal digits, which takes five times as long.
+    return int(seconds * 1e6 + 0.5) / 1000

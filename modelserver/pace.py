@@ -17,6 +17,7 @@ class Pace:
         self.slowest = 0.0
         """Seconds of the slowest of the latest runs; it fades as they do."""
         self._weight = self._rows = self._seconds = self._squares = self._products = 0.0
+        self._each = self._start = 0.0  # seconds for each row, and for each run beside its rows
 
     @property
     def is_known(self) -> bool:
@@ -31,6 +32,7 @@ class Pace:
         self._seconds = self._seconds * _MEMORY + seconds
         self._squares = self._squares * _MEMORY + rows * rows
         self._products = self._products * _MEMORY + rows * seconds
+        self._each, self._start = self._fit()
 
     def predict(self, rows: int, batch_rows: int) -> float:
         """Seconds for so many rows, one after the other in batches; 0.0 before the first run.
@@ -39,13 +41,10 @@ class Pace:
             rows: how many.
             batch_rows: rows of a full batch.
         """
-        if not self._weight:
-            return 0.0
-        each, start = self._line()
-        return rows * each + -(-rows // batch_rows) * start
+        return rows * self._each + -(-rows // batch_rows) * self._start
 
-    def _line(self) -> tuple[float, float]:
-        """Seconds for each row, and for each run beside its rows."""
+    def _fit(self) -> tuple[float, float]:
+        """The line through what was observed: b and a above."""
         spread = self._weight * self._squares - self._rows**2
         if spread > 1e-6 * self._squares:
             each = (self._weight * self._products - self._rows * self._seconds) / spread
