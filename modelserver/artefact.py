@@ -135,8 +135,8 @@ def find_artefacts(models: Path, allow_none: bool = False) -> list[Path]:
         Folders in order of name, then version. Hidden folders and files are left out.
 
     Raises:
-        ArtefactError: the folder is missing, holds no artefact, or a version folder has a
-            name that is not a positive whole number.
+        ArtefactError: the folder is missing, holds no artefact, is that of one model with its
+            versions, or a version folder has a name that is not a positive whole number.
     """
     try:
         if not models.is_dir():
@@ -153,6 +153,11 @@ def _versions(models: Path) -> list[Path]:
     """The version folders of a repository, by name, then number."""
     found = []
     for name in _visible_folders(models):
+        if (name / MANIFEST_NAME).exists():
+            raise ArtefactError(
+                f"{models}: this is the folder of one model; expected the folder above it, "
+                f"{models.absolute().parent}, or one of its versions, {name}"
+            )
         versions = _visible_folders(name)
         for version in versions:
             if not version.name.isascii() or not version.name.isdigit() or int(version.name) < 1:

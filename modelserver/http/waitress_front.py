@@ -24,6 +24,7 @@ from modelserver.http.limits import (
     TURN_SECONDS,
     Limits,
 )
+from modelserver.http.newest_first import NewestFirst
 from modelserver.http.waitress_connection import Connection, WaitressHeaders
 from modelserver.replies import request_id
 from modelserver.scoring import Found, Scoring
@@ -46,6 +47,8 @@ class _Dispatcher(task.ThreadedTaskDispatcher):
 
     def __init__(self, scoring: Scoring | None) -> None:
         super().__init__()
+        # Otherwise every thread comes to work in turn, and each fills caches of memory of its own.
+        self.queue_cv = NewestFirst(self.lock)
         self._scoring = scoring
         self._small: deque[Connection] = deque()
 

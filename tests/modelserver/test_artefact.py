@@ -177,6 +177,15 @@ def test_noise_is_left_out(noise: str, folder: Path) -> None:
     assert find_artefacts(folder.parents[1]) == [folder]
 
 
+def test_folder_of_one_model(folder: Path) -> None:
+    """Whoever names a level too deep is told both folders that would do."""
+    above = folder.parents[1]
+    with pytest.raises(
+        ArtefactError, match=f"expected the folder above it, {above}, or .*{folder}"
+    ):
+        find_artefacts(folder.parent)
+
+
 @pytest.mark.parametrize("version", ["v1", "0", "-1", "1.0", "²", "١", "00"])
 def test_odd_version_is_named(version: str, folder: Path) -> None:
     """A visible folder that is no version is refused instead of overlooked."""
