@@ -1,13 +1,18 @@
 """What the server does at ten times the load that it can take.
 
-    python benchmarks/overload.py [--http-server NAME ...] [--times 10] [--seconds 10]
+    python benchmarks/overload.py [--http-server NAME ...] [--cpus N ...] [--times 10]
+                                  [--seconds 8] [--repeats 3]
 
-The model is a chain of matrix products that takes some 40 ms for a row and is never batched, so
+The model is a chain of matrix products that takes some 15 ms for a row and is never batched, so
 that the model, not HTTP, is what runs out. First a few clients find out the most that the server
 can do; then requests come at a fixed rate of ten times that, whether earlier ones were answered or
-not, each with a second to be answered in and none sent twice. All the while another process asks
-both probes, and the memory of the server is looked at before, after two seconds, and at the end.
-Where there are two processors, one is the server's and the other one that of all who ask.
+not, each with a second to be answered in and none sent twice. Goodput counts the answers in time
+that come while the load does, without its first second, in which the queue fills. All the while
+another process asks both probes, and the memory of the server is looked at before, after the first
+two seconds, and at the end. Both phases take turns; the table has the median of the goodputs, and
+the answers of all turns together.
+
+All who ask have the last processor for themselves when the server has fewer than there are.
 """
 
 import argparse
@@ -18,6 +23,7 @@ import multiprocessing
 import os
 import queue
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -42,6 +48,7 @@ from converters.report import Report
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, LAYERS = 512, 240
 DEADLINE_SECONDS = 1.0
+FILLING_SECONDS = 1.0  # until the queue is as long as is allowed
 PEAK_CLIENTS = 4
 PROBE_PAUSE_SECONDS = 0.2
 
@@ -50,15 +57,19 @@ def main() -> int:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--http-server", action="append", choices=("waitress", "asyncio"))
+    parser.add_argument("--cpus", type=int, action="append", help="of the server")
     parser.add_argument("--times", type=float, default=10, help="offered load / peak")
-    parser.add_argument("--seconds", type=float, default=10, help="of each phase")
+    parser.add_argument("--seconds", type=float, default=8, help="of each phase")
+    parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    rows, prefix = [], on_first_cpu()
+    rows, all_cpus = [], sorted(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as folder:
         publish_chain(Path(folder))
         for name in arguments.http_server or ("waitress", "asyncio"):
-            with serving(Path(folder), name, prefix) as server:
-                rows.append(measure(name, server, arguments.times, arguments.seconds))
+            for cpus in arguments.cpus or (1, 2):
+                with serving(Path(folder), name, on_cpus(all_cpus, cpus)) as server:
+                    row = {"server": name, "processors": str(cpus)}
+                    rows.append(row | measure(server, arguments))
     print(f"\n| {' | '.join(rows[0])} |\n|{'---|' * len(rows[0])}")
     for row in rows:
         print(f"| {' | '.join(row.values())} |")
@@ -128,13 +139,12 @@ def serving(repository: Path, http_server: str, prefix: Sequence[str]) -> Iterat
             process.kill()
 
 
-def on_first_cpu() -> list[str]:
-    """How to start the server on a processor of its own; this process keeps to the others."""
-    cpus = sorted(os.sched_getaffinity(0))
-    if shutil.which("taskset") is None or len(cpus) < 2:
-        return []
-    os.sched_setaffinity(0, cpus[1:])
-    return ["taskset", "-c", str(cpus[0])]
+def on_cpus(available: Sequence[int], count: int) -> list[str]:
+    """How to start the server on so many processors; this process keeps to the last one."""
+    if shutil.which("taskset") is None or len(available) < max(2, count):
+        raise SystemExit(f"needs taskset and {max(2, count)} processors, has {len(available)}")
+    os.sched_setaffinity(0, available[-1:])
+    return ["taskset", "-c", ",".join(map(str, available[:count]))]
 
 
 def _read_lines(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[Any]") -> None:
@@ -147,13 +157,24 @@ def _read_lines(process: "subprocess.Popen[str]", lines: "queue.SimpleQueue[Any]
 
 @dataclass
 class Outcome:
-    """What clients saw: the status of each request and its seconds."""
+    """What clients saw: the status of each request, its seconds, and when it was answered."""
 
-    answers: list[tuple[int, float]] = field(default_factory=list)
+    began: float = field(default_factory=time.perf_counter)
+    answers: list[tuple[int, float, float]] = field(default_factory=list)
 
-    def seconds(self, *statuses: int) -> list[float]:
-        """The times of all answers with one of these statuses, sorted; one 0 when there is none."""
-        return sorted(s for status, s in self.answers if status in statuses) or [0.0]
+    def note(self, status: int, started: float) -> None:
+        """Note an answer that comes now."""
+        now = time.perf_counter()
+        self.answers.append((status, now - started, now - self.began))
+
+    def goodput(self, since: float, until: float) -> float:
+        """Answers in time for each second between these two."""
+        good = [
+            at
+            for status, seconds, at in self.answers
+            if status == 200 and seconds <= DEADLINE_SECONDS and since <= at < until
+        ]
+        return len(good) / (until - since)
 
 
 class Clients:
@@ -179,7 +200,7 @@ class Clients:
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].split(b"\r\n")[0])
         await reader.readexactly(length)
-        outcome.answers.append((int(head.split()[1]), time.perf_counter() - started))
+        outcome.note(int(head.split()[1]), started)
         self._idle.append((reader, writer))
 
 
@@ -223,11 +244,11 @@ class Probing:
         self._here.recv()
 
     def stop(self) -> list[float]:
-        """The seconds of all probes, sorted."""
+        """The seconds of all probes."""
         self._here.send(None)
         seconds: list[float] = self._here.recv()
         self._process.join()
-        return sorted(seconds)
+        return seconds
 
 
 def _probe(url: str, pipe: Connection) -> None:
@@ -243,34 +264,44 @@ def _probe(url: str, pipe: Connection) -> None:
     pipe.send(seconds)
 
 
-def measure(name: str, server: Server, times: float, seconds: float) -> dict[str, str]:
-    """Find the peak, go beyond it, and describe what happened."""
+def measure(server: Server, arguments: argparse.Namespace) -> dict[str, str]:
+    """Find the peak, go beyond it, again and again, and describe what happened."""
+    seconds = arguments.seconds
     asyncio.run(run_closed(server.port, 2))  # so that all memory is there and the pace is known
-    peak = len(asyncio.run(run_closed(server.port, seconds)).seconds(200)) / seconds
-    before = server.memory_mb()
-    probing = Probing(server.management_url)
-    asyncio.run(run_open(server.port, peak * times, 2))
-    middle = server.memory_mb()
-    outcome = asyncio.run(run_open(server.port, peak * times, seconds))
-    probes = probing.stop()
-    after = server.memory_mb()
-    good = [s for s in outcome.seconds(200) if s <= DEADLINE_SECONDS]
-    print(f"{name}: {dict(Counter(status for status, _ in outcome.answers))}", file=sys.stderr)
-    goodput = len(good) / seconds
+    before, early = server.memory_mb(), 0.0
+    peaks: list[float] = []
+    goodputs: list[float] = []
+    answers: list[tuple[int, float]] = []
+    probes: list[float] = []
+    for _ in range(arguments.repeats):
+        peaks.append(asyncio.run(run_closed(server.port, seconds)).goodput(0, seconds))
+        probing = Probing(server.management_url)
+        rate = statistics.median(peaks) * arguments.times
+        asyncio.run(run_open(server.port, rate, 2))
+        early = early or server.memory_mb()
+        outcome = asyncio.run(run_open(server.port, rate, seconds))
+        probes += probing.stop()
+        goodputs.append(outcome.goodput(FILLING_SECONDS, seconds))
+        answers += [answer[:2] for answer in outcome.answers]
+    print(dict(Counter(status for status, _ in answers)), file=sys.stderr)
+    peak, goodput = statistics.median(peaks), statistics.median(goodputs)
+    shares = sorted(good / best for good, best in zip(goodputs, peaks, strict=True))
+    accepted = [seconds for status, seconds in answers if status in (200, 504)]
+    refused = [seconds for status, seconds in answers if status == 503]
     return {
-        "server": name,
         "peak, answers/s": f"{peak:.0f}",
-        "offered, requests/s": f"{len(outcome.answers) / seconds:.0f}",
-        "goodput": f"{goodput:.0f} ({goodput / peak:.0%} of the peak)",
-        "accepted p50 / p99": _milliseconds(outcome.seconds(200, 504), 0.5, 0.99),
-        "refused p50 / p99": _milliseconds(outcome.seconds(503), 0.5, 0.99),
+        "offered, requests/s": f"{len(answers) / seconds / arguments.repeats:.0f}",
+        "goodput": f"{goodput:.0f} ({shares[0]:.0%} to {shares[-1]:.0%} of the peak)",
+        "accepted p50 / p99": _milliseconds(accepted, 0.5, 0.99),
+        "refused p50 / p99": _milliseconds(refused, 0.5, 0.99),
         "probes p50 / p99 / worst": _milliseconds(probes, 0.5, 0.99, 1),
-        "memory before / 2 s / end": f"{before:.0f} / {middle:.0f} / {after:.0f} MB",
+        "memory before / 2 s / end": f"{before:.0f} / {early:.0f} / {server.memory_mb():.0f} MB",
     }
 
 
-def _milliseconds(ordered: list[float], *shares: float) -> str:
-    """Some quantiles of sorted seconds."""
+def _milliseconds(measured: list[float], *shares: float) -> str:
+    """Some quantiles of seconds."""
+    ordered = sorted(measured) or [0.0]
     last = len(ordered) - 1
     return " / ".join(f"{ordered[round(share * last)] * 1000:.1f}" for share in shares) + " ms"
 
