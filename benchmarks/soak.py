@@ -26,7 +26,8 @@ from urllib.request import urlopen
 from image_overhead import make_photo, publish_stand_in
 from machine import describe_machine
 
-from modelserver.artefact import Artefact, find_artefacts
+from modelserver.artefact import Artefact
+from modelserver.artefact_folders import find_artefacts
 from modelserver.auth.keys import digest, new_key
 from modelserver.profiling.load import golden_request
 from modelserver.profiling.trial import Trial

@@ -10,7 +10,7 @@ from pathlib import Path
 from converters.errors import ParityFailed, UsageError
 from converters.parity import PARITY_NAME, Examples, compare
 from converters.report import Report
-from modelserver.artefact import find_artefacts
+from modelserver.artefact_folders import find_artefacts
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.model import ServedModel

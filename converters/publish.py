@@ -18,7 +18,8 @@ from converters.output_folder import check_writable
 from converters.parity import PARITY_NAME, Examples, Parity, compare
 from converters.report import Report, write_report
 from converters.session_options import choose_session_options
-from modelserver.artefact import GOLDEN_RESPONSE, Draft, new_artefact, next_version
+from modelserver.artefact import GOLDEN_RESPONSE, Draft, new_artefact
+from modelserver.artefact_folders import next_version
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError, ServingError
 from modelserver.manifest import Manifest, Tolerances, check_model_name

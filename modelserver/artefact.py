@@ -124,55 +124,6 @@ class Artefact:
         return Golden(names[0], GOLDEN_REQUESTS[names[0]], request, self.read_json(GOLDEN_RESPONSE))
 
 
-def find_artefacts(models: Path, allow_none: bool = False) -> list[Path]:
-    """List the artefact folders of a repository, or the one artefact that `models` is.
-
-    Args:
-        models: a folder <name>/<version>/ holding artefacts, or an artefact folder itself.
-        allow_none: whether an empty repository is in order.
-
-    Returns:
-        Folders in order of name, then version. Hidden folders and files are left out.
-
-    Raises:
-        ArtefactError: the folder is missing, holds no artefact, is that of one model with its
-            versions, or a version folder has a name that is not a positive whole number.
-    """
-    try:
-        if not models.is_dir():
-            raise ArtefactError(f"{models}: no such folder")
-        found = [models] if (models / MANIFEST_NAME).exists() else _versions(models)
-    except OSError as error:
-        raise ArtefactError(f"{models}: cannot be read: {error.strerror}") from error
-    if not found and not allow_none:
-        raise ArtefactError(f"{models}: no artefact <name>/<version>/{MANIFEST_NAME} in it")
-    return found
-
-
-def _versions(models: Path) -> list[Path]:
-    """The version folders of a repository, by name, then number."""
-    found = []
-    for name in _visible_folders(models):
-        if (name / MANIFEST_NAME).exists():
-            raise ArtefactError(
-                f"{models}: this is the folder of one model; expected the folder above it, "
-                f"{models.absolute().parent}, or one of its versions, {name}"
-            )
-        versions = _visible_folders(name)
-        for version in versions:
-            if not version.name.isascii() or not version.name.isdigit() or int(version.name) < 1:
-                raise ArtefactError(f"{version}: a version is a positive whole number")
-        found += sorted(versions, key=lambda folder: int(folder.name))
-    return found
-
-
-def next_version(repository: Path, name: str) -> int:
-    """The version number after the newest one of a model in a repository."""
-    folder = repository / name
-    numbers = [int(p.name) for p in folder.glob("[0-9]*") if p.name.isdecimal()]
-    return max(numbers, default=0) + 1
-
-
 @dataclass(frozen=True, slots=True)
 class Draft:
     """An artefact being written: a folder nobody else looks at yet."""
@@ -292,11 +243,6 @@ def _walk(folder: Path) -> Iterator[str]:
         hidden = any(part.startswith(".") for part in relative.parts)
         if not hidden and (not path.is_dir() or _leads_outside(folder, path)):
             yield relative.as_posix()
-
-
-def _visible_folders(folder: Path) -> list[Path]:
-    folders = (path for path in folder.iterdir() if path.is_dir() and path.name != "lost+found")
-    return sorted(path for path in folders if not path.name.startswith("."))
 
 
 def _flush(path: Path) -> None:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from modelserver.allocator import return_free_memory
-from modelserver.artefact import Artefact, find_artefacts
+from modelserver.artefact import Artefact
+from modelserver.artefact_folders import find_artefacts
 from modelserver.errors import ArtefactError, LoadFailed, NotFound, Unavailable
 from modelserver.fingerprint import Fingerprint, fingerprint
 from modelserver.jsontext import quote

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelserver.artefact import find_artefacts
+from modelserver.artefact_folders import find_artefacts
 from modelserver.errors import ArtefactError, NotFound
 from modelserver.jsontext import quote
 from modelserver.memory_budget import MemoryBudget

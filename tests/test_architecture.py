@@ -38,7 +38,11 @@ HOMES = {
         "orjson": ["modelserver.jsontext"],
         "prometheus_client": ["modelserver.metrics"],
         "uvloop": ["modelserver.http.event_loop"],
-        "waitress": ["modelserver.http.waitress_connection", "modelserver.http.waitress_front"],
+        "waitress": [
+            "modelserver.http.waitress_connection",
+            "modelserver.http.waitress_front",
+            "modelserver.http.waitress_turns",
+        ],
         "werkzeug": ["modelserver.pages", "modelserver.multipart"],
     },
     "converters": {

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from modelserver import runtime
-from modelserver.artefact import find_artefacts
+from modelserver.artefact_folders import find_artefacts
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.model import ServedModel

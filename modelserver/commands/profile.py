@@ -17,7 +17,8 @@ import sys
 from pathlib import Path
 
 from modelserver import __version__
-from modelserver.artefact import Artefact, find_artefacts
+from modelserver.artefact import Artefact
+from modelserver.artefact_folders import find_artefacts
 from modelserver.cpu import available_cpus
 from modelserver.errors import ArtefactError
 from modelserver.profiling.confirmation import RUNS, confirm_knee, measure_again

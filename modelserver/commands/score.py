@@ -18,7 +18,8 @@ import urllib.request
 from http import HTTPStatus
 from pathlib import Path
 
-from modelserver.artefact import Artefact, find_artefacts
+from modelserver.artefact import Artefact
+from modelserver.artefact_folders import find_artefacts
 from modelserver.errors import ArtefactError, Undecodable
 from modelserver.golden import GoldenMismatch, largest_deviation
 from modelserver.jsontext import decode_json

@@ -13,7 +13,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from modelserver.artefact import find_artefacts
+from modelserver.artefact_folders import find_artefacts
 from modelserver.errors import ArtefactError, FetchError
 from modelserver.manifest import MANIFEST_NAME
 

@@ -52,7 +52,7 @@ class AsyncioFront:
         self.limits = limits
         self.loop = new_event_loop()
         self.stopping = False
-        self.date = http_date(time.time())
+        self.date = http_date(int(time.time()))
         self._app = app
         self._listener = listener
         self._host, self._port = listener.getsockname()[:2]
@@ -181,7 +181,7 @@ class AsyncioFront:
 
     def _look_over(self) -> None:
         """Once each tick: close what is overdue."""
-        self.date = http_date(time.time())
+        self.date = http_date(int(time.time()))
         now = self.loop.time()
         for connection in tuple(self._connections):
             connection.close_if_overdue(now)

@@ -1,5 +1,6 @@
 """What the asyncio front sends back, and its bytes."""
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,7 +60,8 @@ class Response:
         return head.encode("latin-1") + self.body
 
 
-def http_date(seconds: float) -> str:
+@functools.lru_cache(maxsize=1)
+def http_date(seconds: int) -> str:
     """Seconds since the epoch as HTTP writes them, whatever the locale."""
     now = time.gmtime(seconds)
     return (

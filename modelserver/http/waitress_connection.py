@@ -14,15 +14,19 @@ from typing import Any
 
 from waitress import channel, parser, task
 
+from modelserver.exchange import Pending
 from modelserver.http.refusals import refuse
+from modelserver.http.response import Response, http_date
 from modelserver.replies import Reply, request_id
 
 
 class _Parser(parser.HTTPRequestParser):
     """Refuses requests whose end two readers could see in two places."""
 
-    refusal: tuple[Reply, str] | None = None
-    """What a request that is not let in is answered with, and its id."""
+    outcome: Reply | Pending | None = None
+    """What a request that the loop has begun is answered with."""
+    identity = ""
+    """Its id."""
 
     def received(self, data: bytes) -> int:
         """Take bytes; a refused client is not told to go on."""
@@ -63,14 +67,29 @@ class _ScoringTask(task.WSGITask):
     """Answers one request."""
 
     def execute(self) -> None:
-        """Send the refusal of a request that was not let in, or have the application answer."""
-        if not self.request.refusal:
+        """Send the answer to a request that the loop has begun, or have the application answer."""
+        # Taken away, because it knows the request: the circle would be left to the collector.
+        outcome, self.request.outcome = self.request.outcome, None
+        if outcome is None:
             super().execute()
             return
-        reply, identity = self.request.refusal
-        _begin(self, reply, identity)
-        self.complete = True  # nobody calls start_response
-        self.write(reply.body)
+        reply = outcome if isinstance(outcome, Reply) else outcome.wait()
+        self.complete = self.wrote_header = True  # nobody calls start_response
+        self.close_on_finish = not self._keeps_alive()
+        self.channel.write_soon(
+            Response.of(reply, self.request.identity).to_bytes(
+                head_only=self.request.command == "HEAD",
+                keep_alive=not self.close_on_finish,
+                version=self.version,
+                date=http_date(int(self.start_time)),
+            )
+        )
+
+    def _keeps_alive(self) -> bool:
+        """Whether the connection can be used again."""
+        connection = self.request.headers.get("CONNECTION", "").lower()
+        wanted = connection != "close" if self.version == "1.1" else connection == "keep-alive"
+        return wanted and not self.channel.server.stopping
 
     def build_response_header(self) -> bytes:
         """Tell clients of a stopping server to open their next connection elsewhere."""
@@ -80,8 +99,15 @@ class _ScoringTask(task.WSGITask):
         return header
 
     def write(self, data: bytes) -> None:
-        """Send the headers alone when they are all that was asked for."""
-        super().write(b"" if self.request.command == "HEAD" else data)
+        """Send the headers alone when they are all that was asked for, else all at once."""
+        if self.request.command == "HEAD":
+            data = b""
+        if not self.wrote_header and data and len(data) == self.content_length and self.has_body:
+            self.content_bytes_written = len(data)
+            data, self.wrote_header = self.build_response_header() + data, True
+            self.channel.write_soon(data)
+            return
+        super().write(data)
 
 
 class _JsonErrorTask(task.ErrorTask):

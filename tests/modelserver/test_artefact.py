@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from modelserver.artefact import Artefact, find_artefacts, new_artefact, next_version
+from modelserver.artefact import Artefact, new_artefact
+from modelserver.artefact_folders import find_artefacts, next_version
 from modelserver.errors import ArtefactError
 from modelserver.manifest import Manifest, TensorSpec, Tolerances
 from tests.conftest import ROOT

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from modelserver.__main__ import main
-from modelserver.artefact import Artefact, find_artefacts
+from modelserver.artefact import Artefact
+from modelserver.artefact_folders import find_artefacts
 from tests.conftest import ROOT, publish_linear
 from tests.modelserver.fetching.conftest import FileServer, answer, pack, server
 
