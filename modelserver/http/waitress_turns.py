@@ -7,6 +7,7 @@ WSGI wants. What takes long goes to a thread, and through WSGI: large bodies, sl
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from waitress import task
@@ -34,6 +35,7 @@ class Turns(task.ThreadedTaskDispatcher):
         self.queue_cv = NewestFirst(self.lock)
         self._scoring = scoring
         self._small: deque[Connection] = deque()
+        self._unrecorded: deque[Callable[[], None]] = deque()
 
     @property
     def has_small(self) -> bool:
@@ -54,6 +56,8 @@ class Turns(task.ThreadedTaskDispatcher):
         while self._small and time.monotonic() < end:
             for connection in self._begin_together(end):
                 connection.service()
+        while self._unrecorded:  # once the answers are sent
+            self._record(self._unrecorded.popleft())
 
     def _begin_together(self, end: float) -> list[Connection]:
         """Begin requests as long as their models stay quick; hand over those that are not."""
@@ -88,7 +92,7 @@ class Turns(task.ThreadedTaskDispatcher):
         scoring, found = self._scoring, self._find(request)
         if scoring is None or found is None:
             return False
-        asked = _ask(connection, request)
+        asked = _ask(connection, request, self._unrecorded.append)
         if scoring.is_quick(found):
             request.outcome = scoring.begin(found, asked)
         else:
@@ -96,11 +100,19 @@ class Turns(task.ThreadedTaskDispatcher):
         request.identity = asked.id
         return request.outcome is not None
 
+    def _record(self, record: Callable[[], None]) -> None:
+        try:
+            record()
+        except Exception:  # would end the loop too
+            _log.exception("an answer could not be recorded")
+
     def _find(self, request: Any) -> Found | None:
         return None if request.error or not self._scoring else self._scoring.find(request.path)
 
 
-def _ask(connection: Connection, request: Any) -> HttpRequest:
+def _ask(
+    connection: Connection, request: Any, afterwards: Callable[[Callable[[], None]], None]
+) -> HttpRequest:
     headers = WaitressHeaders(request.headers)
     length = headers.get("content-length")
     return HttpRequest(
@@ -112,4 +124,5 @@ def _ask(connection: Connection, request: Any) -> HttpRequest:
         id=request_id(headers.get("x-request-id", "")),
         started=time.perf_counter(),
         is_gone=connection.check_client_disconnected,
+        afterwards=afterwards,
     )
