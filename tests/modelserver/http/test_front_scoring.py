@@ -1,5 +1,6 @@
 """Scoring through both HTTP fronts, with real models."""
 
+import contextlib
 import gc
 import json
 import threading
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from modelserver.access import Access
 from modelserver.auth.guard import Guard
 from modelserver.auth.keys import KeyDirectory, digest
 from modelserver.auth.limits import ClientLimits
@@ -45,6 +47,18 @@ def sums(start_scoring: Callable[..., Scored], tmp_path: Path) -> Scored:
     """A front with a model that adds up rows of three."""
     publish_linear(tmp_path / "models")
     return start_scoring(tmp_path / "models")
+
+
+@pytest.fixture
+def quick(sums: Scored, monkeypatch: pytest.MonkeyPatch) -> Scored:
+    """The same, known to be quick: its runs take no time by its clock, however busy the machine."""
+    now = time.perf_counter()
+    monkeypatch.setattr(sums.scorer.find("sum", None).batcher, "_clock", lambda: now)
+    with sums.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().status == 200
+    sums.next_record()
+    return sums
 
 
 @pytest.fixture
@@ -224,18 +238,83 @@ def test_small_and_large_bodies(sums: Scored, count: int) -> None:
         assert client.read().json["predictions"] == [[n + 0.375] for n in range(count)]
 
 
-def test_quick_models_answer_in_the_loop(sums: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quick_models_answer_in_the_loop(quick: Scored) -> None:
     """What a model answers sooner than a thread wakes is answered by the thread that read it."""
-    now = time.perf_counter()
-    # Runs take no time by this clock, however busy the machine is.
-    monkeypatch.setattr(sums.scorer.find("sum", None).batcher, "_clock", lambda: now)
-    with sums.connect() as client:
+    with quick.connect() as client:
         threads = []
-        for spaces in (0, 0, 80_000):  # the first one shows that the model is quick
+        for spaces in (0, 80_000):
             client.send(post(SUM, json.dumps(rows([1, 2, 3])).encode() + b" " * spaces))
             assert client.read().status == 200
-            threads.append(sums.next_record()["thread"])
-    assert [thread == "http" for thread in threads[1:]] == [True, False]
+            threads.append(quick.next_record()["thread"])
+    assert [thread == "http" for thread in threads] == [True, False]
+
+
+def test_what_comes_together_runs_together(quick: Scored) -> None:
+    """Requests that have arrived on several connections share one batch, without a thread."""
+    with contextlib.ExitStack() as connections:
+        clients = [connections.enter_context(quick.connect()) for _ in range(4)]
+        for client in clients:
+            client.send(post(SUM, rows([1, 2, 3])))
+            client.read()
+        gate = quick.hold("sum")
+        clients[0].send(post(SUM, rows([0, 0, 0])))
+        gate.await_run()  # and with it the loop stands still
+        for number, client in enumerate(clients[1:]):
+            client.send(post(SUM, rows([number, 0, 0])))
+        gate.open()
+        answers = [client.read().json["predictions"] for client in clients]
+    assert answers == [[[0]], [[0]], [[1]], [[2]]]
+    assert runs(quick, "sum") == {1: 6, 3: 1}
+
+
+def test_record_that_fails(quick: Scored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of ours after the answer was sent costs nobody an answer."""
+    with quick.connect() as client:
+        with monkeypatch.context() as broken:
+            broken.setattr(Access, "answered", lambda self, **facts: 1 / 0)
+            for _ in range(3):
+                client.send(post(SUM, rows([1, 2, 3])))
+                assert client.read().status == 200
+        client.send(post(SUM, rows([1, 2, 3], [1, 2, 4])))
+        assert client.read().status == 200
+        assert quick.next_record()["status"] == 200
+
+
+KEEPING = {
+    "1.1": (b"1.1", b"", True),
+    "1.1, close": (b"1.1", b"Connection: close\r\n", False),
+    "1.0": (b"1.0", b"", False),
+    "1.0, keep-alive": (b"1.0", b"Connection: keep-alive\r\n", True),
+}
+
+
+@pytest.mark.parametrize(("version", "header", "stays"), KEEPING.values(), ids=KEEPING)
+def test_connection_is_kept_as_asked(
+    sums: Scored, version: bytes, header: bytes, stays: bool
+) -> None:
+    """A scored connection is closed when the client wants that, or its version says so."""
+    line = b"HTTP/%s\r\n%s" % (version, header)
+    request = post(SUM, rows([1, 2, 3])).replace(b"HTTP/1.1\r\n", line)
+    with sums.connect() as client:
+        client.send(request)
+        answer = client.read()
+        assert (answer.headers.get("Connection") == "close") is not stays
+        if stays:
+            client.send(request)
+            assert client.read().status == 200
+        else:
+            assert client.at_end()
+
+
+def test_last_answer_before_a_stop(sums: Scored) -> None:
+    """A server that is about to stop closes the connection after the next answer."""
+    with sums.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert "Connection" not in client.read().headers
+        sums.front.announce_stop()
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().headers["Connection"] == "close"
+        assert client.at_end()
 
 
 def test_answers_never_cross(sums: Scored) -> None:
