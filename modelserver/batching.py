@@ -16,9 +16,6 @@ from modelserver.calls import Arrays, Call, Part, hand_out, join
 from modelserver.errors import DeadlineExceeded
 from modelserver.pace import Load, Pace
 
-_SLOW_SECONDS = 0.05  # not the noise of a busy machine any more
-_QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
-
 
 class Batcher:
     """The queue and the runners of one model.
@@ -81,15 +78,15 @@ class Batcher:
     def is_quick(self) -> bool:
         """Whether what is queued, and a row more, takes so little that an event loop may wait.
 
-        A model that runs at the moment is not quick, for nobody knows how long that still takes,
-        nor one whose batches wait for more rows, nor one that was slow of late: what it takes may
-        depend on what it is asked.
+        A model that runs at the moment is not quick, for nobody knows how long that still takes.
         """
-        slow = self._pace.slowest > _SLOW_SECONDS
-        if slow or not self._pace.is_known or not self._free or self._max_delay_seconds:
-            return False
+        return self._free > 0 and self.will_be_quick
+
+    @property
+    def will_be_quick(self) -> bool:
+        """Whether it is quick once its present runs have ended; not when batches wait for more."""
         rows = min(self._queue_rows + 1, self._max_batch_rows)
-        return self._pace.predict(rows, self._max_batch_rows) < _QUICK_SECONDS
+        return not self._max_delay_seconds and self._pace.is_quick(rows, self._max_batch_rows)
 
     def check_room(self, deadline: float, rows: int = 1) -> None:
         """Refuse work that would wait in vain; raises as Admission.check."""

@@ -3,6 +3,8 @@
 import math
 
 _MEMORY = 0.98  # an observation counts half after 34 others
+_SLOW_SECONDS = 0.05  # not the noise of a busy machine any more
+_QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
 _LOAD_SECONDS = 15.0  # about the time between two looks of an autoscaler
 
 
@@ -42,6 +44,15 @@ class Pace:
             batch_rows: rows of a full batch.
         """
         return rows * self._each + -(-rows // batch_rows) * self._start
+
+    def is_quick(self, rows: int, batch_rows: int) -> bool:
+        """Whether so many rows take so little that an event loop may wait for them.
+
+        Not those of a model that was slow of late: what it takes may depend on what it is asked.
+        """
+        if not self.is_known or self.slowest > _SLOW_SECONDS:
+            return False
+        return self.predict(rows, batch_rows) < _QUICK_SECONDS
 
     def _fit(self) -> tuple[float, float]:
         """The line through what was observed: b and a above."""

@@ -171,6 +171,13 @@ class Scoring:
         except ServingError:  # to refuse is quick
             return True
 
+    def will_be_quick(self, found: Found) -> bool:
+        """Whether the model of a path is quick once its present runs have ended."""
+        try:
+            return self._scorer.find(found.model, found.version).batcher.will_be_quick
+        except ServingError:
+            return True
+
     def _find(self, path: str) -> Found | None:
         for route in self._routes:
             match = route.pattern.fullmatch(path)

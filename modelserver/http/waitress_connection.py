@@ -138,6 +138,7 @@ class Connection(channel.HTTPChannel):
     parser_class = _Parser
     header_began = 0.0  # the `time.time()` of the first byte of an incomplete header
     close_when_flushed = False
+    held_since = 0.0  # the `time.monotonic()` since which its request waits for a model
     refused = False  # an error is the last answer
     lingers_since = 0.0  # the `time.time()` when that was sent
 

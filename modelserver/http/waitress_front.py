@@ -140,9 +140,8 @@ class WaitressFront:
             self._turn(_TICK_SECONDS)
 
     def _turn(self, timeout_seconds: float) -> None:
-        if self._turns.has_small:
-            timeout_seconds = 0.0
-        wasyncore.loop(timeout_seconds, use_poll=True, map=self._map, count=1)
+        patience = self._turns.patience_seconds(timeout_seconds)
+        wasyncore.loop(patience, use_poll=True, map=self._map, count=1)
         self._turns.answer_quick()
 
     def _busy(self) -> bool:

@@ -21,6 +21,9 @@ from modelserver.scoring import Found, Scoring
 
 _log = logging.getLogger(__name__)
 
+_HOLD_SECONDS = 0.005  # what a quick model may take, by its latest runs
+_GLANCE_SECONDS = 0.001
+
 
 class Turns(task.ThreadedTaskDispatcher):
     """Hands requests to threads, except those that are answered sooner than a thread wakes.
@@ -37,10 +40,11 @@ class Turns(task.ThreadedTaskDispatcher):
         self._small: deque[Connection] = deque()
         self._unrecorded: deque[Callable[[], None]] = deque()
 
-    @property
-    def has_small(self) -> bool:
-        """Whether requests wait for the loop."""
-        return bool(self._small)
+    def patience_seconds(self, most: float) -> float:
+        """How long the loop may wait for the network."""
+        if not self._small:
+            return most
+        return _GLANCE_SECONDS if self._small[0].held_since else 0.0
 
     def add_task(self, connection: Connection) -> None:
         """Take the next request of a connection; the connection's lock is held."""
@@ -53,8 +57,8 @@ class Turns(task.ThreadedTaskDispatcher):
     def answer_quick(self) -> None:
         """Answer in this thread, which is the loop's, what takes no time; for one turn."""
         end = time.monotonic() + TURN_SECONDS
-        while self._small and time.monotonic() < end:
-            for connection in self._begin_together(end):
+        while begun := self._begin_together(end):
+            for connection in begun:
                 connection.service()
         while self._unrecorded:  # once the answers are sent
             self._record(self._unrecorded.popleft())
@@ -64,33 +68,48 @@ class Turns(task.ThreadedTaskDispatcher):
         begun: list[Connection] = []
         while self._small and time.monotonic() < end:
             connection = self._small.popleft()
-            if self._begins(connection):
+            if self._surely(self._begin, connection):
+                connection.held_since = 0.0
                 begun.append(connection)
-            elif begun:  # which may be why; asked again once they are answered
+            # Those begun may be why it is not quick.
+            elif begun or self._surely(self._hold, connection):
                 self._small.appendleft(connection)
                 break
             else:
+                connection.held_since = 0.0
                 super().add_task(connection)
         return begun
 
-    def _begins(self, connection: Connection) -> bool:
+    def _surely(self, look: Callable[[Connection], bool], connection: Connection) -> bool:
         try:
-            return self._begin(connection)
+            return look(connection)
         except Exception:  # would end the loop, and with it the service; a thread answers
             _log.exception("a request could not be looked at")
             return False
+
+    def _hold(self, connection: Connection) -> bool:
+        """Whether a request waits a moment for a quick model that a thread is running.
+
+        Were it handed to a thread, that one would keep the model busy for the next request, and
+        so on: one stumble, and nothing would be answered together any more.
+        """
+        now = time.monotonic()
+        found = self._find(connection.requests[0])
+        if not _is_lone(connection) or found is None or self._scoring is None:
+            return False
+        if not self._scoring.will_be_quick(found):
+            return False
+        connection.held_since = connection.held_since or now
+        return now - connection.held_since < _HOLD_SECONDS
 
     def _begin(self, connection: Connection) -> bool:
         """Begin a request that is scored at once, or refuse it: under overload most are refused.
 
         One that is neither is checked again by its thread: it may find the queue full by then.
         """
-        # With more than one request or answer in it, the connection may wait for its client.
-        if len(connection.requests) != 1 or connection.total_outbufs_len:
-            return False
         request = connection.requests[0]
         scoring, found = self._scoring, self._find(request)
-        if scoring is None or found is None:
+        if not _is_lone(connection) or found is None or scoring is None:
             return False
         asked = _ask(connection, request, self._unrecorded.append)
         if scoring.is_quick(found):
@@ -108,6 +127,11 @@ class Turns(task.ThreadedTaskDispatcher):
 
     def _find(self, request: Any) -> Found | None:
         return None if request.error or not self._scoring else self._scoring.find(request.path)
+
+
+def _is_lone(connection: Connection) -> bool:
+    """Whether all there is of a connection is one request; else it may wait for its client."""
+    return len(connection.requests) == 1 and not connection.total_outbufs_len
 
 
 def _ask(
