@@ -15,10 +15,10 @@ BUILD_IMAGE = $(IMAGE_TOOL) build \
 COMPILE = build/lock/bin/uv pip compile --quiet --python-version 3.11 --python-platform linux \
 	--generate-hashes --no-emit-index-url --custom-compile-command 'make lock-images'
 
-.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-tensorflow-long test-images test-kserve test-perf-analyzer tools az-options lint lock lock-images images clean
+.PHONY: help demo loadtest test test-browser test-chart test-long test-deep test-tensorflow test-tensorflow-long test-images bench-peers test-kserve test-perf-analyzer tools az-options lint lock lock-images images clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed; $(PYTHON) is {v[0]}.{v[1]}. Try: make PYTHON=python3.11 ...")'

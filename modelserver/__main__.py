@@ -1,7 +1,9 @@
 """`python -m modelserver`: runs one command, or serves when none is named."""
 
 import argparse
+import difflib
 import importlib
+import re
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = importlib.import_module(f"modelserver.commands.{name}")
     parser = argparse.ArgumentParser(
         prog="python -m modelserver" + ("" if name == DEFAULT else f" {name}"),
+        # The list of all settings would hide what an error says.
+        usage="%(prog)s [COMMAND] [--SETTING VALUE ...]" if name == DEFAULT else None,
         description=command.__doc__,
         epilog=_table() if name == DEFAULT else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -25,10 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"modelserver {__version__}")
     command.add_arguments(parser)
     try:
-        code: int = command.run(parser.parse_args(words))
+        given, unknown = parser.parse_known_args(words)
+        if unknown:
+            parser.error(_unknown(unknown[0], parser))
+        code: int = command.run(given)
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
+    """Say that a word means nothing, and what it may have been meant for."""
+    flags = re.findall(r"--[a-z0-9-]+", parser.format_help())
+    close = difflib.get_close_matches(word.partition("=")[0], [*COMMANDS, *flags], 1)
+    return f"unknown: {word}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def _table() -> str:

@@ -22,6 +22,11 @@ from modelserver.scoring import Route
 from modelserver.site import demo_page, site_pages, wants_page
 from modelserver.v1_pages import v1_pages
 
+_ADVICE = (
+    "; models are asked by POST /v1/models/<name>:predict, /openapi.json has every path, and "
+    "probes and metrics are on the management port"
+)
+
 
 def scoring_routes(historic_api: bool) -> tuple[Route, ...]:
     """The scoring paths of the server.
@@ -57,7 +62,7 @@ def create_app(
         app.add_url_rule("/", "front", lambda: _front(page, historic_api))
     if historic_api:
         app.add_url_rule("/version", "version", lambda: text_page(runtime.runtime_version()))
-    answer_errors_in_json(app, access)
+    answer_errors_in_json(app, access, _ADVICE)
     record_answers(app, access)
     guard_pages(app, guard)
     return app

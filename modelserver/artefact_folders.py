@@ -22,7 +22,8 @@ def find_artefacts(models: Path, allow_none: bool = False) -> list[Path]:
     """
     try:
         if not models.is_dir():
-            raise ArtefactError(f"{models}: no such folder")
+            what = "is a file; expected a folder" if models.exists() else "no such folder"
+            raise ArtefactError(f"{models}: {what}")
         found = [models] if (models / MANIFEST_NAME).exists() else _versions(models)
     except OSError as error:
         raise ArtefactError(f"{models}: cannot be read: {error.strerror}") from error

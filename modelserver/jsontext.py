@@ -41,7 +41,7 @@ def show(value: object, most_characters: int = 40) -> str:
     if isinstance(value, dict):
         return "an object"
     if isinstance(value, list):
-        return "a list"
+        return "a list" if value else "an empty list"
     if value is None:
         return "null"
     kind = {str: "a text", bool: "a boolean"}.get(type(value), "a number")

@@ -62,7 +62,8 @@ def _as_json(now: str, event: str, fields: dict[str, Any]) -> str:
 
 
 def _as_text(now: str, event: str, fields: dict[str, Any]) -> str:
-    texts = {name: str(value).encode(errors="replace").decode() for name, value in fields.items()}
+    there = {name: value for name, value in fields.items() if value is not None}
+    texts = {name: str(value).encode(errors="replace").decode() for name, value in there.items()}
     # A value with several words goes on a line of its own, so that it can be copied whole.
     short = [f"{name}={text}" for name, text in texts.items() if len(text.split()) == 1]
     long = [f"\n    {name}: {text}" for name, text in texts.items() if len(text.split()) > 1]

@@ -33,8 +33,14 @@ def text_page(text: str) -> Response:
     return Response(text, content_type="text/plain; charset=utf-8")
 
 
-def answer_errors_in_json(app: Flask, access: Access) -> None:
-    """Give every error the one shape that the scoring routes use."""
+def answer_errors_in_json(app: Flask, access: Access, advice: str = "") -> None:
+    """Give every error the one shape that the scoring routes use.
+
+    Args:
+        app: the application.
+        access: records faults.
+        advice: what to add for whoever asks a wrong path, or a right one in a wrong way.
+    """
 
     def to_response(reply: Reply) -> Response:
         request.environ[_CODE] = reply.code
@@ -46,7 +52,7 @@ def answer_errors_in_json(app: Flask, access: Access) -> None:
 
     @app.errorhandler(HTTPException)
     def translate(error: HTTPException) -> Response:
-        return to_response(refusal(_as_ours(error), _identity()))
+        return to_response(refusal(_as_ours(error, advice), _identity()))
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
@@ -54,14 +60,15 @@ def answer_errors_in_json(app: Flask, access: Access) -> None:
         return to_response(refusal(InternalError("internal error"), _identity()))
 
 
-def _as_ours(error: HTTPException) -> ServingError:
+def _as_ours(error: HTTPException, advice: str) -> ServingError:
     """Say what Flask found wrong with a path or method in our own terms."""
     if isinstance(error, werkzeug.exceptions.NotFound):
-        return NotFound(f"there is no path {quote(request.path)}")
+        return NotFound(f"there is no path {quote(request.path)}{advice}")
     if isinstance(error, werkzeug.exceptions.MethodNotAllowed):
         allowed = tuple(sorted(error.valid_methods or ()))
         wanted = ", ".join(allowed)
-        return MethodNotAllowed(f"this path takes {wanted}, got {request.method[:16]}", allowed)
+        said = f"this path takes {wanted}, got {request.method[:16]}{advice}"
+        return MethodNotAllowed(said, allowed)
     return RequestError(f"{error.name}: {error.description}")
 
 

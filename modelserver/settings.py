@@ -102,7 +102,7 @@ class Settings:
     model_threads: int = _setting(
         0,
         "threads that one run of a model uses; 0: the CPU limit of the container, divided by "
-        "instances",
+        "workers and instances",
         least=0,
         most=256,
     )

@@ -199,7 +199,8 @@ def _targets(row: Row) -> tuple[Id, ...]:
         return (_id(row, "answer_id"),)
     value = row.values.get("duplicate_of")
     if not isinstance(value, list) or not value or not all(_is_id(one) for one in value):
-        raise row.fail(f"field 'duplicate_of': expected a list of FAQ ids, got {value!r}")
+        got = "nothing" if value is None else repr(value)
+        raise row.fail(f"field 'duplicate_of': expected a list of FAQ ids, got {got}")
     return tuple(value)
 
 

@@ -117,7 +117,8 @@ def read_keys(folder: Path) -> Mapping[bytes, str]:
                         "needs keys of its own"
                     )
     except OSError as error:
-        raise SettingsError(f"api_keys_dir: {error}") from error
+        reason = f"{error.filename}: {error.strerror}"
+        raise SettingsError(f"api_keys_dir: {reason}") from error
     return clients
 
 

@@ -30,8 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             dest=row.name,
             default=argparse.SUPPRESS,
             metavar="VALUE",
-            help=f"{row.metadata['meaning']} [{row.default}] ({environment_name(row.name)})",
+            help=f"{row.metadata['meaning']} [{_shown(row.default)}] "
+            f"({environment_name(row.name)})",
         )
+
+
+def _shown(default: object) -> object:
+    """A default as it is typed."""
+    return str(default).lower() if isinstance(default, bool) else default
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from modelserver import v1
 from modelserver.errors import InvalidInput
-from modelserver.jsontext import decode_json, show
+from modelserver.jsontext import decode_json, quote, show
 from modelserver.scoring import ScoringRequest
 from modelserver.tasks.faq import FaqTask
 from modelserver.work import Work
@@ -22,7 +22,8 @@ def read(request: ScoringRequest, task: FaqTask, form: Form) -> Work:
     v1.require_json(request.content_type)
     content = decode_json(request.body)
     if not isinstance(content, dict) or "input" not in content:
-        raise InvalidInput(f'body: expected {{"input": "<text>"}}, got {show(content)}')
+        odd = f" with {quote(min(content))}" if isinstance(content, dict) and content else ""
+        raise InvalidInput(f'body: expected {{"input": "<text>"}}, got {show(content)}{odd}')
     if not isinstance(content["input"], str):
         raise InvalidInput(f"input: expected a text, got {show(content['input'])}")
     parameters = {"top_k": content.get("top_k", task.faq_count), "min_score": 0}

@@ -119,9 +119,8 @@ def download(
             if isinstance(error, _Stale):
                 part.unlink(missing_ok=True)
             if attempt == source.attempts:
-                raise FetchError(
-                    f"{shown(source.url)}: {error}; gave up after {attempt} attempts"
-                ) from error
+                tries = "1 attempt" if attempt == 1 else f"{attempt} attempts"
+                raise FetchError(f"{shown(source.url)}: {error}; gave up after {tries}") from error
             delay = min(error.delay_seconds or 2.0 ** (attempt - 1), _LONGEST_DELAY_SECONDS)
             say(f"attempt {attempt} of {source.attempts}: {error}; next in {delay:.0f} s")
             sleep(delay)

@@ -199,7 +199,7 @@ def test_odd_version_is_named(version: str, folder: Path) -> None:
     ("models", "reason"),
     [
         ("missing", "no such folder"),
-        ("file", "no such folder"),
+        ("file", "is a file; expected a folder"),
         ("empty", "no artefact <name>/<version>/manifest.json in it"),
         ("x" * 5000, "cannot be read: File name too long"),
     ],

@@ -69,8 +69,10 @@ def test_odd_values_are_written_too(form: str, value: object) -> None:
 
 
 def test_text_line() -> None:
-    """For people, short values follow the event and long ones stand alone, to be copied whole."""
-    line = written("text", event="ready", url="http://localhost", command="curl -s x", code="")
+    """For people, short values follow the event, long ones stand alone, to be copied whole."""
+    line = written(
+        "text", event="ready", url="http://localhost", command="curl -s x", code="", model=None
+    )
     assert line == "23:59:59 ready url=http://localhost\n    command: curl -s x\n"
 
 

@@ -21,7 +21,8 @@ def test_help_shows_every_setting(
     text = capsys.readouterr().out
     for row in dataclasses.fields(Settings):
         assert f"{flag_name(row.name)} VALUE" in text
-        assert f"{row.metadata['meaning']} [{row.default}] ({environment_name(row.name)})" in text
+        typed = str(row.default).lower() if isinstance(row.default, bool) else row.default
+        assert f"{row.metadata['meaning']} [{typed}] ({environment_name(row.name)})" in text
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,6 +64,24 @@ def test_unknown_flag(arguments: list[str], capsys: pytest.CaptureFixture[str]) 
         main(arguments)
     assert ending.value.code == 2
     assert "usage: python -m modelserver" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["--model", "x"], "--models"),
+        (["--prot=1"], "--port"),
+        (["chek", "models"], "check"),
+        (["check", "--devise", "cpu", "models"], "--device"),
+    ],
+)
+def test_near_names(arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A word that is nearly right is answered with the right one, in a few lines."""
+    with pytest.raises(SystemExit):
+        main(arguments)
+    error = capsys.readouterr().err
+    assert error.endswith(f"did you mean {meant}?\n")
+    assert error.count("\n") <= 3
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -54,6 +54,11 @@ def test_request(body: str, instances: list[Any], parameters: dict[str, Any]) ->
         (b'"instances"', InvalidInput, "body: expected"),
         (b"{}", InvalidInput, "instances: expected a list with at least one, got null"),
         (b'{"instances": null}', InvalidInput, "instances: expected"),
+        (
+            b'{"instances": []}',
+            InvalidInput,
+            "instances: expected a list with at least one, got an empty list",
+        ),
         (b'{"instances": "a"}', InvalidInput, "instances: expected"),
         (b'{"instances": {"0": 1}}', InvalidInput, "instances: expected"),
         (b'{"instances": []}', InvalidInput, "instances: expected"),

@@ -103,6 +103,12 @@ def test_bad_faqs(tmp_path: Path, rows: list[Any], message: str) -> None:
         read(tmp_path, rows)
 
 
+def test_missing_links(tmp_path: Path) -> None:
+    """Without `duplicate_of` the error says that nothing came, in no language of programmers."""
+    with pytest.raises(ConverterError, match=r"expected a list of FAQ ids, got nothing"):
+        read(tmp_path, duplicates=[{"id": 10, "title": "x"}])
+
+
 @pytest.mark.parametrize("value", [None, [], "1", [True], [1.5]], ids=repr)
 def test_bad_links(tmp_path: Path, value: object) -> None:
     """`duplicate_of` is a list of ids, never anything else."""

@@ -142,7 +142,7 @@ def test_wrong_files(folder: Path, case: str) -> None:
 
 def test_a_missing_folder(tmp_path: Path) -> None:
     """A folder that is not there stops the start, because it would let nobody in."""
-    with pytest.raises(SettingsError, match=r"api_keys_dir: .*nowhere"):
+    with pytest.raises(SettingsError, match=r"api_keys_dir: .*nowhere: No such file or directory$"):
         KeyDirectory(tmp_path / "nowhere")
 
 

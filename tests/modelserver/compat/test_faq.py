@@ -94,6 +94,7 @@ def test_content_types(faq_site: Site, kind: str) -> None:
 
 WRONG: dict[str, tuple[Any, int, str]] = {
     "no input": ({}, 422, 'body: expected {"input": "<text>"}, got an object'),
+    "another name": ({"inputs": "x"}, 422, "got an object with 'inputs'"),
     "a list": ([QUESTION], 422, "body: expected"),
     "a text": (QUESTION, 422, "body: expected"),
     "input is null": ({"input": None}, 422, "input: expected a text, got null"),
