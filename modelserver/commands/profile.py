@@ -108,6 +108,8 @@ def _measure_all(artefact: Artefact, request: bytes, seconds: float) -> list[Poi
             _show_progress(point, _BAR * len(points) // total)
     if sys.stderr.isatty():
         sys.stderr.write("\n")
+    if not any(point.load.requests_per_second or point.load.refused for point in points):
+        raise TrialFailed(f"no answer came in {seconds:g} s; give more --seconds")
     return points
 
 

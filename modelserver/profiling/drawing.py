@@ -22,7 +22,7 @@ def draw(points: Sequence[Point], knee: Point | None, p99_seconds: float, title:
     lines: dict[str, list[Point]] = {}
     for point in points:
         lines.setdefault(describe(point), []).append(point)
-    right = max(point.load.requests_per_second for point in points) * 1.05
+    right = max(point.load.requests_per_second for point in points) * 1.05 or 1.0
     p99s = [point.load.p99_seconds for point in points]
     low, high = min(*p99s, p99_seconds), max(*p99s, p99_seconds)
 

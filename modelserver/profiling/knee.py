@@ -11,9 +11,9 @@ WITHIN = 0.95
 def find_knee(points: Sequence[Point], p99_seconds: float) -> Point | None:
     """Choose the point to run at.
 
-    Of all points within the goal and without refusals, those with about the most requests a
-    second; of these the one with the fewest callers, which leaves the most room, then the lowest
-    p99.
+    Of all points within the goal, with answers and without refusals, those with about the most
+    requests a second; of these the one with the fewest callers, which leaves the most room, then
+    the lowest p99.
 
     Args:
         points: what was measured.
@@ -23,8 +23,8 @@ def find_knee(points: Sequence[Point], p99_seconds: float) -> Point | None:
         The point; None when none reaches the goal.
     """
     good = [p for p in points if p.load.p99_seconds <= p99_seconds and not p.load.refused]
-    if not good:
+    most = max((point.load.requests_per_second for point in good), default=0.0)
+    if not most:  # what answered nothing was not within the goal, but shorter than an answer
         return None
-    most = max(point.load.requests_per_second for point in good)
     best = [point for point in good if point.load.requests_per_second >= WITHIN * most]
     return min(best, key=lambda point: (point.load.callers, point.load.p99_seconds))

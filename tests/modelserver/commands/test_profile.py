@@ -7,20 +7,23 @@ import pytest
 
 from modelserver.__main__ import main
 from modelserver.commands import profile
+from modelserver.profiling import load
+from tests.modelserver.ticks import Ticks
 
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One candidate and two numbers of callers instead of dozens of measurements."""
+    """One candidate and two numbers of callers instead of dozens of measurements, by ticks."""
     settings = [{"http_server": "waitress", "model_threads": 1, "max_batch_rows": 1}]
     monkeypatch.setattr(profile, "CALLERS", (1, 2))
     monkeypatch.setattr(profile, "candidates", lambda cpus, rows: settings)
+    monkeypatch.setattr(load, "time", Ticks())
 
 
-def run(models: Path, out: Path, goal: str = "60000") -> int:
+def run(models: Path, out: Path, goal: str = "60000", seconds: str = "0.2") -> int:
     """Run the command with short measurements."""
     files = ["--values", str(out / "values.yaml"), "--drawing", str(out / "p.svg")]
-    return main(["profile", "--models", str(models), "--seconds", "0.2", "--goal", goal, *files])
+    return main(["profile", "--models", str(models), "--seconds", seconds, "--goal", goal, *files])
 
 
 @pytest.mark.usefixtures("few")
@@ -49,6 +52,16 @@ def test_a_goal_out_of_reach(
     assert run(faq_models, tmp_path, goal="0.000001") == 1
     assert "no measurement reached a p99" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["p.svg"]
+
+
+@pytest.mark.usefixtures("few")
+def test_nothing_is_answered(
+    faq_models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A model that takes longer than a measurement gets no values, but the way to measure it."""
+    assert run(faq_models, tmp_path, seconds="0.000001") == 1
+    assert "no answer came in 1e-06 s; give more --seconds" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_model_at_a_time(

@@ -30,6 +30,7 @@ CASES: dict[str, tuple[Sequence[Point], tuple[int, float] | None]] = {
     "as many callers, lower p99": ([point(8, 500, 0.03), point(8, 490, 0.02)], (8, 490)),
     "at the goal": ([point(8, 500, 0.05)], (8, 500)),
     "none": ([point(1, 10, 0.2)], None),
+    "nothing was answered": ([point(1, 0, 0.02)], None),
 }
 
 
@@ -73,6 +74,10 @@ def test_drawing(found: bool) -> None:
     assert len(tree.findall(f"{name}polyline")) == 2
 
 
-def test_drawing_of_one_point() -> None:
-    """A single measurement at the goal itself has no scale to divide by; it is drawn too."""
-    ElementTree.fromstring(draw([point(1, 100, 0.05)], None, 0.05, "one"))
+@pytest.mark.parametrize("rate", [100, 0])
+def test_drawing_of_one_point(rate: float) -> None:
+    """A single measurement at the goal itself has no scale to divide by; it is drawn too.
+
+    So is one in which everything was refused.
+    """
+    ElementTree.fromstring(draw([point(1, rate, 0.05)], None, 0.05, "one"))

@@ -8,19 +8,9 @@ import pytest
 from modelserver.profiling import load as load_module
 from modelserver.profiling.load import measure
 from tests.conftest import RunningServer
+from tests.modelserver.ticks import Ticks
 
 BODY = b'{"instances": ["copy an array"]}'
-
-
-class Ticks:
-    """A clock that shows a hundredth of a second more at each look: a stall ends no measurement."""
-
-    def __init__(self) -> None:
-        self._looks = 0
-
-    def perf_counter(self) -> float:
-        self._looks += 1
-        return self._looks / 100
 
 
 @pytest.fixture(autouse=True)
