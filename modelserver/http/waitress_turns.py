@@ -130,8 +130,12 @@ class Turns(task.ThreadedTaskDispatcher):
 
 
 def _is_lone(connection: Connection) -> bool:
-    """Whether all there is of a connection is one request; else it may wait for its client."""
-    return len(connection.requests) == 1 and not connection.total_outbufs_len
+    """Whether all there is of a connection is one request; else it may wait for its client.
+
+    Without its client nobody would finish what is begun, and its place would never come back.
+    """
+    alone = len(connection.requests) == 1 and not connection.total_outbufs_len
+    return bool(connection.connected and alone)
 
 
 def _ask(

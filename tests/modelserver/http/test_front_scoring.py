@@ -16,6 +16,7 @@ from modelserver.access import Access
 from modelserver.auth.guard import Guard
 from modelserver.auth.keys import KeyDirectory, digest
 from modelserver.auth.limits import ClientLimits
+from modelserver.http.waitress_turns import Turns
 from modelserver.scoring import Scoring
 from tests.conftest import publish_linear
 from tests.modelserver.http.conftest import MAX_BODY_BYTES, Scored
@@ -476,3 +477,25 @@ def all_seen(front: Scored) -> None:
         for _ in range(2):
             client.send(PAGE)
             assert client.read().status == 200
+
+
+def test_client_that_leaves_before_its_turn(
+    sums: Scored, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request whose client leaves while it waits for Waitress's loop takes no place for ever."""
+    if kind != "waitress":
+        pytest.skip("the other front learns of a client that leaves by itself")
+    now = time.perf_counter()
+    monkeypatch.setattr(sums.scorer.find("sum", None).batcher, "_clock", lambda: now)
+    with sums.connect() as client:
+        client.send(post(SUM, rows([1, 2, 3])))  # shows that the model is quick
+        assert client.read().json["predictions"] == [[6.0]]
+        with monkeypatch.context() as busy:
+            busy.setattr(Turns, "answer_quick", lambda self: None)
+            with sums.connect() as leaver:
+                leaver.send(post(SUM, rows([1, 2, 3])))
+                all_seen(sums)
+            all_seen(sums)
+        client.send(post(SUM, rows([1, 2, 3])))
+        assert client.read().json["predictions"] == [[6.0]]
+    assert sums.scorer.wait_until_idle(5)
