@@ -97,6 +97,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     running = RunningServer(models)
     assert running.request("/v1/models/sum:predict", {"instances": [[1, 2, 3]]}).status == 200
     assert running.request("/v1/models/none:predict", {"instances": []}).status == 404
+    # Requests are recorded after their answers were sent, but before the next one is read.
+    assert running.request("/v1/models").status == 200
     yield running
     running.close()
 
