@@ -125,7 +125,7 @@ def test_orders(client: Client, managed: Fake, order: str, body: Any) -> None:
         ),
         ("models/a/load", {"parameters": [1]}, 422, "parameters: expected an object, got a list"),
         ("models/a/load", {"ready": True}, 422, "body: expected at most 'parameters', got 'ready'"),
-        ("models/a/load", [], 422, "body: expected an object, got a list"),
+        ("models/a/load", [], 422, "body: expected an object, got an empty list"),
         ("models/a/load", b"{", 400, "body: not valid JSON"),
         ("index", {"ready": 1}, 422, "ready: expected true or false, got a number (1)"),
         ("index", {"parameters": {}}, 422, "body: expected at most 'ready', got 'parameters'"),
