@@ -181,6 +181,9 @@ class Batcher:
             batch, rows, dropped = self._take()
             self._free -= bool(batch)
             self._running_rows += rows
+            if self._queue and self._free:  # whose caller may be in this thread, as with large ones
+                self._owed = True
+                self._wake()
         _notify(dropped)
         if batch:
             self._run_batch(batch, rows)

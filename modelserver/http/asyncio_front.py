@@ -181,12 +181,12 @@ class AsyncioFront:
 
     def _look_over(self) -> None:
         """Once each tick: close what is overdue."""
+        self.loop.call_later(_TICK_SECONDS, self._look_over)  # first: no fault ends the ticks
         self.date = http_date(int(time.time()))
         now = self.loop.time()
         for connection in tuple(self._connections):
             connection.close_if_overdue(now)
         self._accept_if_room()
-        self.loop.call_later(_TICK_SECONDS, self._look_over)
 
     async def _close(self, timeout_seconds: float) -> None:
         self.stopping = self._closing = True

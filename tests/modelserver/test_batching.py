@@ -67,14 +67,19 @@ def model(clock: Clock) -> Model:
 
 
 @pytest.fixture
-def make(clock: Clock, model: Model) -> Callable[..., Batcher]:
-    """Make batchers whose threads never start; `spawned` counts the attempts."""
+def spawned() -> list[object]:
+    """The threads that batchers wanted."""
+    return []
+
+
+@pytest.fixture
+def make(clock: Clock, model: Model, spawned: list[object]) -> Callable[..., Batcher]:
+    """Make batchers whose threads never start."""
 
     def make(**changes: object) -> Batcher:
         options = {"max_batch_rows": 4, "max_queue_rows": 10, **changes}
         return Batcher(model, clock=clock, spawn=spawned.append, **options)  # type: ignore[arg-type]
 
-    spawned: list[object] = []
     return make
 
 
@@ -316,6 +321,27 @@ def test_busy_runner_is_not_shared(make: Callable[..., Batcher], model: Model) -
     batcher.run(one)
     assert answers(one) == [2]
     assert (late.done, batcher.queue_rows) == (False, 1)
+
+
+def test_idle_runner_takes_what_is_left(
+    make: Callable[..., Batcher], model: Model, spawned: list[object]
+) -> None:
+    """A call of several batches runs on every runner, not on that of its own thread alone."""
+    batcher, one = make(instances=2), Asked([part(1, 2, 3, 4), part(5)])
+    batcher.submit(one)
+    model.during = lambda: batcher._run_next()  # what the woken thread does
+    batcher.run(one)
+    assert len(spawned) == 1
+    assert (answers(one), model.batches) == ([2, 4, 6, 8, 10], [[1, 2, 3, 4], [5]])
+
+
+def test_lone_runner_wakes_nobody(make: Callable[..., Batcher], spawned: list[object]) -> None:
+    """With one runner the thread that brought a call runs all of it."""
+    batcher, one = make(), Asked([part(1, 2, 3, 4), part(5)])
+    batcher.submit(one)
+    batcher.run(one)
+    assert answers(one) == [2, 4, 6, 8, 10]
+    assert not spawned
 
 
 def test_delay_waits_for_more(make: Callable[..., Batcher], clock: Clock, model: Model) -> None:
