@@ -118,7 +118,6 @@ class Batcher:
         """Have a thread of our own run what is queued."""
         with self._lock:
             if self._queue:
-                self._owed = True
                 self._wake()
 
     def when_done(self, call: Call, callback: Callable[[], object]) -> None:
@@ -145,7 +144,8 @@ class Batcher:
             self._changed.notify_all()
 
     def _wake(self) -> None:
-        """Notify a thread of ours, started at the first need; holds the lock."""
+        """Leave the queue to a thread of ours, started at the first need; holds the lock."""
+        self._owed = True
         if self._threads < self._instances:
             self._threads += 1
             self._spawn(self._work)
@@ -182,7 +182,6 @@ class Batcher:
             self._free -= bool(batch)
             self._running_rows += rows
             if self._queue and self._free:  # whose caller may be in this thread, as with large ones
-                self._owed = True
                 self._wake()
         _notify(dropped)
         if batch:
@@ -223,7 +222,8 @@ class Batcher:
         self._queue.extendleft(reversed(others))
         if dropped:
             self._forget_ended()
-        self._note_rest()
+        else:
+            self._note_rest()
         return batch, rows, dropped
 
     def _forget_ended(self) -> None:

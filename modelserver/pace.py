@@ -4,8 +4,10 @@ import math
 
 _MEMORY = 0.98  # an observation counts half after 34 others
 _SLOW_SECONDS = 0.05  # not the noise of a busy machine any more
-_QUICK_SECONDS = 0.005  # an event loop that stands still for so long harms nobody
 _LOAD_SECONDS = 15.0  # about the time between two looks of an autoscaler
+
+QUICK_SECONDS = 0.005
+"""An event loop that stands still for so long harms nobody."""
 
 
 class Pace:
@@ -52,7 +54,7 @@ class Pace:
         """
         if not self.is_known or self.slowest > _SLOW_SECONDS:
             return False
-        return self.predict(rows, batch_rows) < _QUICK_SECONDS
+        return self.predict(rows, batch_rows) < QUICK_SECONDS
 
     def _fit(self) -> tuple[float, float]:
         """The line through what was observed: b and a above."""

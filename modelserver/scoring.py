@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from modelserver import timeouts, v1
 from modelserver.access import Access
 from modelserver.auth.guard import OPEN, Guard
+from modelserver.batching import Batcher
 from modelserver.calls import Call
 from modelserver.errors import LengthRequired, MethodNotAllowed, ServingError, TooLarge
 from modelserver.exchange import Exchange, Headers, HttpRequest, Pending
@@ -166,17 +167,20 @@ class Scoring:
 
     def is_quick(self, found: Found) -> bool:
         """Whether the model of a path is so quick that an event loop may wait for it."""
-        try:
-            return self._scorer.find(found.model, found.version).batcher.is_quick
-        except ServingError:  # to refuse is quick
-            return True
+        batcher = self._batcher(found)
+        return batcher is None or batcher.is_quick
 
     def will_be_quick(self, found: Found) -> bool:
         """Whether the model of a path is quick once its present runs have ended."""
+        batcher = self._batcher(found)
+        return batcher is None or batcher.will_be_quick
+
+    def _batcher(self, found: Found) -> Batcher | None:
+        """The queue of the model of a path; None when there is none, and to refuse is quick."""
         try:
-            return self._scorer.find(found.model, found.version).batcher.will_be_quick
+            return self._scorer.find(found.model, found.version).batcher
         except ServingError:
-            return True
+            return None
 
     def _find(self, path: str) -> Found | None:
         for route in self._routes:

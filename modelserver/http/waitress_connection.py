@@ -117,17 +117,12 @@ class _JsonErrorTask(task.ErrorTask):
         error = self.request.error
         identity = request_id()
         reply = refuse(error.code, error.body, identity)
-        _begin(self, reply, identity)
+        self.status = reply.status_line
+        self.response_headers = reply.header_list(identity)
+        self.content_length = len(reply.body)
         self.set_close_on_finish()
         self.channel.refused = True
         self.write(reply.body)
-
-
-def _begin(answering: task.Task, reply: Reply, identity: str) -> None:
-    """Take status and headers from a reply that no application makes."""
-    answering.status = reply.status_line
-    answering.response_headers = reply.header_list(identity)
-    answering.content_length = len(reply.body)
 
 
 class Connection(channel.HTTPChannel):
@@ -138,7 +133,6 @@ class Connection(channel.HTTPChannel):
     parser_class = _Parser
     header_began = 0.0  # the `time.time()` of the first byte of an incomplete header
     close_when_flushed = False
-    held_since = 0.0  # the `time.monotonic()` since which its request waits for a model
     refused = False  # an error is the last answer
     lingers_since = 0.0  # the `time.time()` when that was sent
 

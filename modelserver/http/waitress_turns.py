@@ -8,6 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from waitress import task
@@ -16,13 +17,24 @@ from modelserver.exchange import HttpRequest
 from modelserver.http.limits import QUICK_BODY_BYTES, TURN_SECONDS
 from modelserver.http.newest_first import NewestFirst
 from modelserver.http.waitress_connection import Connection, WaitressHeaders
+from modelserver.pace import QUICK_SECONDS
 from modelserver.replies import request_id
 from modelserver.scoring import Found, Scoring
 
 _log = logging.getLogger(__name__)
 
-_HOLD_SECONDS = 0.005  # what a quick model may take, by its latest runs
+_HOLD_SECONDS = QUICK_SECONDS
 _GLANCE_SECONDS = 0.001
+
+
+@dataclass(slots=True, eq=False)
+class _Small:
+    """A connection whose next request waits for the loop."""
+
+    connection: Connection
+    scoring: Scoring
+    found: Found
+    held_since: float = 0.0  # the `time.monotonic()` since which it waits for its model
 
 
 class Turns(task.ThreadedTaskDispatcher):
@@ -37,7 +49,7 @@ class Turns(task.ThreadedTaskDispatcher):
         # Otherwise every thread comes to work in turn, and each fills caches of memory of its own.
         self.queue_cv = NewestFirst(self.lock)
         self._scoring = scoring
-        self._small: deque[Connection] = deque()
+        self._small: deque[_Small] = deque()
         self._unrecorded: deque[Callable[[], None]] = deque()
 
     def patience_seconds(self, most: float) -> float:
@@ -48,11 +60,12 @@ class Turns(task.ThreadedTaskDispatcher):
 
     def add_task(self, connection: Connection) -> None:
         """Take the next request of a connection; the connection's lock is held."""
-        request = connection.requests[0]
-        if self._find(request) is None or request.body_bytes_received > QUICK_BODY_BYTES:
+        request, scoring = connection.requests[0], self._scoring
+        found = scoring.find(request.path) if scoring and not request.error else None
+        if scoring is None or found is None or request.body_bytes_received > QUICK_BODY_BYTES:
             super().add_task(connection)
         else:
-            self._small.append(connection)
+            self._small.append(_Small(connection, scoring, found))
 
     def answer_quick(self) -> None:
         """Answer in this thread, which is the loop's, what takes no time; for one turn."""
@@ -67,55 +80,50 @@ class Turns(task.ThreadedTaskDispatcher):
         """Begin requests as long as their models stay quick; hand over those that are not."""
         begun: list[Connection] = []
         while self._small and time.monotonic() < end:
-            connection = self._small.popleft()
-            if self._surely(self._begin, connection):
-                connection.held_since = 0.0
-                begun.append(connection)
+            small = self._small[0]
+            if self._surely(self._begin, small):
+                begun.append(small.connection)
             # Those begun may be why it is not quick.
-            elif begun or self._surely(self._hold, connection):
-                self._small.appendleft(connection)
+            elif begun or self._surely(self._hold, small):
                 break
             else:
-                connection.held_since = 0.0
-                super().add_task(connection)
+                super().add_task(small.connection)
+            self._small.popleft()
         return begun
 
-    def _surely(self, look: Callable[[Connection], bool], connection: Connection) -> bool:
+    def _surely(self, look: Callable[[_Small], bool], small: _Small) -> bool:
         try:
-            return look(connection)
+            return look(small)
         except Exception:  # would end the loop, and with it the service; a thread answers
             _log.exception("a request could not be looked at")
             return False
 
-    def _hold(self, connection: Connection) -> bool:
+    def _hold(self, small: _Small) -> bool:
         """Whether a request waits a moment for a quick model that a thread is running.
 
         Were it handed to a thread, that one would keep the model busy for the next request, and
         so on: one stumble, and nothing would be answered together any more.
         """
+        if not _is_lone(small.connection) or not small.scoring.will_be_quick(small.found):
+            return False
         now = time.monotonic()
-        found = self._find(connection.requests[0])
-        if not _is_lone(connection) or found is None or self._scoring is None:
-            return False
-        if not self._scoring.will_be_quick(found):
-            return False
-        connection.held_since = connection.held_since or now
-        return now - connection.held_since < _HOLD_SECONDS
+        small.held_since = small.held_since or now
+        return now - small.held_since < _HOLD_SECONDS
 
-    def _begin(self, connection: Connection) -> bool:
+    def _begin(self, small: _Small) -> bool:
         """Begin a request that is scored at once, or refuse it: under overload most are refused.
 
         One that is neither is checked again by its thread: it may find the queue full by then.
         """
-        request = connection.requests[0]
-        scoring, found = self._scoring, self._find(request)
-        if not _is_lone(connection) or found is None or scoring is None:
+        connection, scoring = small.connection, small.scoring
+        if not _is_lone(connection):
             return False
+        request = connection.requests[0]
         asked = _ask(connection, request, self._unrecorded.append)
-        if scoring.is_quick(found):
-            request.outcome = scoring.begin(found, asked)
+        if scoring.is_quick(small.found):
+            request.outcome = scoring.begin(small.found, asked)
         else:
-            request.outcome = scoring.refuse(found, asked)
+            request.outcome = scoring.refuse(small.found, asked)
         request.identity = asked.id
         return request.outcome is not None
 
@@ -124,9 +132,6 @@ class Turns(task.ThreadedTaskDispatcher):
             record()
         except Exception:  # would end the loop too
             _log.exception("an answer could not be recorded")
-
-    def _find(self, request: Any) -> Found | None:
-        return None if request.error or not self._scoring else self._scoring.find(request.path)
 
 
 def _is_lone(connection: Connection) -> bool:

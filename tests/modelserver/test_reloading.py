@@ -446,13 +446,18 @@ def test_one_change_at_a_time(
     try:
         assert shop.reloader.index()[1] == Entry("times", "2", "LOADING")
         shop.reloader.poll()
-        for order in (shop.reloader.load, shop.reloader.unload):
-            with pytest.raises(Unavailable, match="the models are being changed; try again"):
-                order("times")
+        refuses_orders(shop)
     finally:
         slow.go_on.set()
         worker.join()
     assert shop.served() == ["times/1", "times/2"]
+
+
+def refuses_orders(shop: Shop) -> None:
+    """Orders are asked to come back."""
+    for order in (shop.reloader.load, shop.reloader.unload):
+        with pytest.raises(Unavailable, match="the models are being changed; try again"):
+            order("times")
 
 
 def test_no_order_before_the_start_is_over(
@@ -467,9 +472,7 @@ def test_no_order_before_the_start_is_over(
     starting.start()
     assert slow.entered.wait(60)
     try:
-        for order in (shop.reloader.load, shop.reloader.unload):
-            with pytest.raises(Unavailable, match="the models are being changed; try again"):
-                order("times")
+        refuses_orders(shop)
     finally:
         slow.go_on.set()
         starting.join()
