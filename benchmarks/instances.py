@@ -23,7 +23,7 @@ from machine import describe_machine
 
 from modelserver.artefact import Artefact
 from modelserver.cpu import available_cpus
-from modelserver.profiling.load import Measurement, golden_request, measure
+from modelserver.profiling.load import Measurement, golden_request, measure, predict_request
 from modelserver.profiling.trial import Trial
 
 sys.path.append(str(Path(__file__).resolve().parent / "peers"))
@@ -106,12 +106,7 @@ def request_for(artefact: Artefact) -> bytes:
     """What every caller sends, as it goes over the wire."""
     if artefact.manifest.task != "image-classification":
         return golden_request(artefact)
-    photo = make_photo()
-    head = (
-        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: image/jpeg\r\nContent-Length: {len(photo)}\r\n\r\n"
-    )
-    return head.encode() + photo
+    return predict_request(artefact, "image/jpeg", make_photo())
 
 
 def rows(name: str, found: dict[Way, list[list[Measurement]]]) -> list[str]:

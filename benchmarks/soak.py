@@ -29,7 +29,7 @@ from machine import describe_machine
 from modelserver.artefact import Artefact
 from modelserver.artefact_folders import find_artefacts
 from modelserver.auth.keys import digest, new_key
-from modelserver.profiling.load import golden_request
+from modelserver.profiling.load import golden_request, predict_request
 from modelserver.profiling.trial import Trial
 
 WARM_UP_SHARE = 0.2  # of the samples: caches fill and the allocator takes what it keeps
@@ -227,14 +227,6 @@ def report(front: str, samples: list[tuple[float, int, int]], answers: Counter[s
     print(describe_machine("onnxruntime", "waitress"))
 
 
-def raw_request(artefact: Artefact, photo: bytes) -> bytes:
-    """A photo as it goes over the wire."""
-    return (
-        f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: application/octet-stream\r\nContent-Length: {len(photo)}\r\n\r\n"
-    ).encode() + photo
-
-
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -261,7 +253,7 @@ def main() -> int:
         request = golden_request(artefact)
         if arguments.photo or not arguments.models:
             photo = arguments.photo.read_bytes() if arguments.photo else make_photo()
-            request = raw_request(artefact, photo)
+            request = predict_request(artefact, "application/octet-stream", photo)
         settings, key = {"http_server": arguments.http_server}, ""
         if arguments.keys:
             key, keys = new_key(), Path(folder, "keys")

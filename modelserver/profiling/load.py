@@ -74,11 +74,16 @@ def _content_length(head: bytearray) -> int:
 def golden_request(artefact: Artefact) -> bytes:
     """The golden request of a model as it goes over the wire, on a connection that stays open."""
     golden = artefact.golden()
+    return predict_request(artefact, golden.content_type, golden.request)
+
+
+def predict_request(artefact: Artefact, content_type: str, body: bytes) -> bytes:
+    """A request to a model as it goes over the wire, on a connection that stays open."""
     head = (
         f"POST /v1/models/{artefact.manifest.name}:predict HTTP/1.1\r\nHost: localhost\r\n"
-        f"Content-Type: {golden.content_type}\r\nContent-Length: {len(golden.request)}\r\n\r\n"
+        f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    return head.encode() + golden.request
+    return head.encode() + body
 
 
 def measure(
